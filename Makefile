@@ -1,0 +1,79 @@
+# Build, run, test and install aotftpd. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-print-directory
+
+ARCH    := $(shell uname -m | sed -e s/x86_64/x64/ -e s/aarch64/arm64/)
+RID     := linux-$(ARCH)
+OUT     := $(CURDIR)/out
+DESTDIR ?=
+PREFIX  ?= /usr
+SOURCES := $(shell find src -name '*.cs' 2>/dev/null) aotftpd.csproj
+
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+export DOTNET_NOLOGO := 1
+export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
+export AOTFTPD := $(OUT)/aotftpd
+
+.PHONY: all deps sdk build run test test-unit test-system test-clients test-long bench lint install clean help
+
+all: deps build          ## build out/aotftpd (installs what the build needs)
+
+build: out/aotftpd
+
+out/aotftpd: $(SOURCES) | sdk
+	dotnet publish aotftpd.csproj -c Release -r $(RID) -o $(OUT)/publish
+	cp $(OUT)/publish/aotftpd $(OUT)/aotftpd.new
+	strip $(OUT)/aotftpd.new
+	mv -f $(OUT)/aotftpd.new $(OUT)/aotftpd
+	@ls -l $(OUT)/aotftpd
+
+sdk:
+	@dotnet --list-sdks 2>/dev/null | grep -q '^10\.' || { echo "The .NET 10 SDK is missing: 'dnf install dotnet-sdk-10.0' on Fedora; elsewhere see https://dotnet.microsoft.com/download/dotnet/10.0" >&2; exit 1; }
+
+deps: sdk                ## install missing system packages (apt or dnf)
+	@tests/deps.sh build
+
+test-deps: deps
+	@tests/deps.sh test
+
+run: deps build          ## serve a demo tree at ftp://127.0.0.1:2121/
+	@exec tests/demo.sh $(OUT)
+
+test: test-deps build    ## all tests against out/aotftpd
+	@tests/run.sh unit system clients
+
+test-unit: sdk           ## unit tests only
+	@tests/run.sh unit
+
+test-system: test-deps build ## system tests only (FILTER=Name for one class)
+	@tests/run.sh system
+
+test-clients: test-deps build ## FluentFTP, where it can be restored
+	@tests/run.sh clients
+
+test-long: test-deps build ## the tests that take minutes
+	@AOTFTPD_LONG=1 tests/run.sh unit system clients
+
+bench: test-deps build   ## login cost and memory beside vsftpd
+	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
+	@tests/namespace.sh python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers
+
+lint: sdk                ## formatting of the sources and man pages
+	dotnet restore -v quiet aotftpd.csproj
+	dotnet format aotftpd.csproj --verify-no-changes --no-restore
+	mandoc -Tlint -W warning man/*.[0-9]
+
+install: build           ## install below DESTDIR
+	install -D -m 755 $(OUT)/aotftpd $(DESTDIR)$(PREFIX)/sbin/aotftpd
+	for page in man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
+	for page in man/*.5; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man5/$${page##*/}; done
+	install -d -m 755 $(DESTDIR)/etc/aotftpd
+
+clean:                   ## remove everything that was built
+	rm -rf $(OUT)
+	find tests -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
+
+help:                    ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile

@@ -1,0 +1,359 @@
+// The table of FTP verbs after login: one row is the whole truth about a verb. What a row can answer (500, 550 by gate,
+// FEAT, HELP, cmds_allowed and cmds_denied) is answered here; a body sees a call that may be made.
+// Run by the session worker; prelogin takes FEAT and the list of HTTP verbs from it. The verb and argument are the client's.
+using System;
+using Aotftpd.Config;
+using Aotftpd.Protocol;
+
+namespace Aotftpd.Commands;
+
+/// <summary>The condition under which a known verb is carried out; otherwise 550.</summary>
+internal enum Gate : byte
+{
+    None,
+
+    /// <summary>write_enable; anonymous clients by anon_upload_enable.</summary>
+    Upload,
+
+    /// <summary>write_enable; anonymous clients by anon_mkdir_write_enable.</summary>
+    MakeDirectory,
+
+    /// <summary>write_enable; anonymous clients by anon_other_write_enable.</summary>
+    OtherWrite,
+
+    /// <summary>As OtherWrite, and mdtm_write.</summary>
+    SetTime,
+
+    /// <summary>download_enable.</summary>
+    Download,
+
+    /// <summary>dirlist_enable.</summary>
+    List,
+
+    /// <summary>pasv_enable, and no EPSV ALL before.</summary>
+    Passive,
+
+    /// <summary>pasv_enable.</summary>
+    ExtendedPassive,
+
+    /// <summary>port_enable, and no EPSV ALL before.</summary>
+    Active,
+
+    /// <summary>No anonymous privileges.</summary>
+    NotAnonymous,
+}
+
+/// <summary>Whether a verb can do without an argument.</summary>
+internal enum Argument : byte
+{
+    /// <summary>None is looked at.</summary>
+    Ignored,
+
+    /// <summary>The body decides, with vsftpd's reply.</summary>
+    Free,
+
+    /// <summary>501 without one.</summary>
+    Required,
+}
+
+/// <summary>One verb.</summary>
+internal readonly unsafe struct CommandRow
+{
+    internal CommandRow(string verb, Argument argument, Gate gate, string feature, bool inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body)
+    {
+        Verb = verb;
+        Argument = argument;
+        Gate = gate;
+        Feature = feature;
+        InHelp = inHelp;
+        Rfc = rfc;
+        Body = body;
+    }
+
+    internal string Verb { get; }
+
+    internal Argument Argument { get; }
+
+    internal Gate Gate { get; }
+
+    /// <summary>The line in FEAT, empty for none.</summary>
+    internal string Feature { get; }
+
+    /// <summary>Listed by HELP.</summary>
+    internal bool InHelp { get; }
+
+    /// <summary>Where it is specified.</summary>
+    internal string Rfc { get; }
+
+    internal delegate*<Session, ReadOnlySpan<byte>, void> Body { get; }
+}
+
+/// <summary>The rows, the way to find one, and what follows from them.</summary>
+internal static unsafe class CommandTable
+{
+    private const int HelpColumns = 14;
+
+    // In alphabetical order, which FEAT and HELP keep.
+    private static readonly CommandRow[] Rows =
+    [
+        new("ABOR", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Abor),
+        new("ACCT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Acct),
+        new("ALLO", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
+        new("APPE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
+        new("CDUP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
+        new("CWD", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cwd),
+        new("DELE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Dele),
+        new("EPRT", Argument.Free, Gate.Active, "EPRT", true, "RFC 2428 2", &DataPorts.Eprt),
+        new("EPSV", Argument.Free, Gate.ExtendedPassive, "EPSV", true, "RFC 2428 3", &DataPorts.Epsv),
+        new("FEAT", Argument.Ignored, Gate.None, "", true, "RFC 2389 3", &Features.Feat),
+        new("HELP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Help),
+        new("LIST", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.List),
+        new("MDTM", Argument.Free, Gate.None, "MDTM", true, "RFC 3659 3", &Times.Mdtm),
+        new("MFMT", Argument.Required, Gate.SetTime, "MFMT", true, "draft-somers-ftp-mfxx 3", &Times.Mfmt),
+        new("MKD", Argument.Free, Gate.MakeDirectory, "", true, "RFC 959 4.1.3", &Directories.Mkd),
+        new("MLSD", Argument.Free, Gate.List, "", true, "RFC 3659 7", &Listings.Mlsd),
+        new("MLST", Argument.Free, Gate.List, "MLST", true, "RFC 3659 7", &Listings.Mlst),
+        new("MODE", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Mode),
+        new("NLST", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.Nlst),
+        new("NOOP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Noop),
+        new("OPTS", Argument.Free, Gate.None, "", true, "RFC 2389 4", &Features.Opts),
+        new("P@SW", Argument.Ignored, Gate.Passive, "", false, "RFC 959 4.1.2", &DataPorts.Pasv),
+        new("PASS", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Pass),
+        new("PASV", Argument.Ignored, Gate.Passive, "PASV", true, "RFC 959 4.1.2", &DataPorts.Pasv),
+        new("PORT", Argument.Free, Gate.Active, "", true, "RFC 959 4.1.2", &DataPorts.Port),
+        new("PWD", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &Directories.Pwd),
+        new("QUIT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Quit),
+        new("REIN", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Rein),
+        new("REST", Argument.Free, Gate.None, "REST STREAM", true, "RFC 3659 5", &TransferModes.Rest),
+        new("RETR", Argument.Free, Gate.Download, "", true, "RFC 959 4.1.3", &Download.Retr),
+        new("RMD", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Rmd),
+        new("RNFR", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnfr),
+        new("RNTO", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnto),
+        new("SITE", Argument.Free, Gate.NotAnonymous, "", true, "RFC 959 4.1.3", &Site.Run),
+        new("SIZE", Argument.Free, Gate.None, "SIZE", true, "RFC 3659 4", &Times.Size),
+        new("SMNT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Smnt),
+        new("STAT", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &Status.Stat),
+        new("STOR", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stor),
+        new("STOU", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stou),
+        new("STRU", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Stru),
+        new("SYST", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Syst),
+        new("TYPE", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Type),
+        new("USER", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.User),
+        new("XCUP", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Cdup),
+        new("XCWD", Argument.Free, Gate.None, "", true, "RFC 775", &Directories.Cwd),
+        new("XMKD", Argument.Free, Gate.MakeDirectory, "", true, "RFC 775", &Directories.Mkd),
+        new("XPWD", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Pwd),
+        new("XRMD", Argument.Free, Gate.OtherWrite, "", true, "RFC 775", &Removal.Rmd),
+    ];
+
+    private static readonly ulong[] Keys = MakeKeys();
+
+    /// <summary>The rows, for tests and for documents.</summary>
+    internal static ReadOnlySpan<CommandRow> All => Rows;
+
+    /// <summary>Carries out one command line of a logged-in client and writes its reply.</summary>
+    internal static void Dispatch(Session session, ReadOnlySpan<byte> verb, ReadOnlySpan<byte> argument)
+    {
+        if (!IsAllowed(session.Settings, verb))
+        {
+            session.RefusePermission();
+            return;
+        }
+
+        int index = Find(verb);
+        if (index < 0)
+        {
+            Unknown(session, verb);
+            return;
+        }
+
+        ref readonly CommandRow row = ref Rows[index];
+        if (!IsOpen(session, row.Gate))
+        {
+            // P@SW is no name of a verb to a client that may not use it.
+            if (verb.SequenceEqual("P@SW"u8))
+            {
+                session.Reply.Line(500, "Unknown command."u8);
+                return;
+            }
+
+            session.RefusePermission();
+            return;
+        }
+
+        if (row.Argument == Argument.Required && argument.IsEmpty)
+        {
+            session.Reply.Line(501, "This command needs an argument."u8);
+            return;
+        }
+
+        row.Body(session, argument);
+    }
+
+    /// <summary>cmds_allowed and cmds_denied, comma lists of upper-case verbs; the second one wins.</summary>
+    internal static bool IsAllowed(Settings settings, ReadOnlySpan<byte> verb)
+    {
+        if (settings.CmdsAllowed.Length != 0 && !IsListed(settings.CmdsAllowed, verb))
+        {
+            return false;
+        }
+
+        return settings.CmdsDenied.Length == 0 || !IsListed(settings.CmdsDenied, verb);
+    }
+
+    /// <summary>True for the verbs of HTTP, which no FTP client sends: a web page is talking through its reader's browser.</summary>
+    internal static bool IsHttp(ReadOnlySpan<byte> verb) =>
+        verb.SequenceEqual("GET"u8) || verb.SequenceEqual("POST"u8) || verb.SequenceEqual("HEAD"u8)
+        || verb.SequenceEqual("OPTIONS"u8) || verb.SequenceEqual("CONNECT"u8);
+
+    /// <summary>Writes the 211 lines of FEAT (RFC 2389 3.2), with <paramref name="facts"/> marked in the MLST line.</summary>
+    internal static void WriteFeatures(ReplyWriter reply, Settings settings, Fact facts)
+    {
+        Span<byte> line = stackalloc byte[512];
+        reply.Code(211, '-').Text("Features:"u8).EndLine();
+        foreach (ref readonly CommandRow row in Rows.AsSpan())
+        {
+            if (row.Feature.Length == 0 || !IsConfigured(settings, row.Gate))
+            {
+                continue;
+            }
+
+            reply.Text(" "u8);
+            if (row.Feature == "MLST")
+            {
+                reply.Text(line[..EntryFormat.FormatFeatMlst(line, facts)]);
+            }
+            else
+            {
+                reply.Text(line[..Ascii(row.Feature, line)]);
+            }
+
+            reply.EndLine();
+        }
+
+        reply.Text(" TVFS"u8).EndLine().Text(" UTF8"u8).EndLine().Line(211, "End"u8);
+    }
+
+    /// <summary>Writes the 214 lines of HELP in vsftpd's columns.</summary>
+    internal static void WriteHelp(ReplyWriter reply)
+    {
+        Span<byte> word = stackalloc byte[Command.VerbBytesMax];
+        int column = 0;
+        reply.Code(214, '-').Text("The following commands are recognized."u8).EndLine();
+        foreach (ref readonly CommandRow row in Rows.AsSpan())
+        {
+            if (!row.InHelp)
+            {
+                continue;
+            }
+
+            if (column == HelpColumns)
+            {
+                reply.EndLine();
+                column = 0;
+            }
+
+            int length = Ascii(row.Verb, word);
+            reply.Text(" "u8).Text(word[..length]);
+            column++;
+            if (column < HelpColumns)
+            {
+                reply.Text("    "u8[..Math.Max(0, 4 - length)]);
+            }
+        }
+
+        reply.EndLine().Line(214, "Help OK."u8);
+    }
+
+    private static void Unknown(Session session, ReadOnlySpan<byte> verb)
+    {
+        // SECURITY: the rest of what a browser sends must never be read as commands.
+        if (IsHttp(verb))
+        {
+            session.Reply.Line(500, "HTTP protocol commands not allowed."u8);
+            session.End = true;
+            return;
+        }
+
+        session.Reply.Line(500, "Unknown command."u8);
+    }
+
+    private static bool IsOpen(Session session, Gate gate) => gate switch
+    {
+        Gate.Upload => session.MayWrite(session.Settings.AnonUploadEnable),
+        Gate.MakeDirectory => session.MayWrite(session.Settings.AnonMkdirWriteEnable),
+        Gate.OtherWrite => session.MayWrite(session.Settings.AnonOtherWriteEnable),
+        Gate.SetTime => session.MaySetTimes,
+        Gate.Passive => session.Settings.PasvEnable && !session.EpsvAll,
+        Gate.Active => session.Settings.PortEnable && !session.EpsvAll,
+        Gate.NotAnonymous => !session.Anonymous,
+        _ => IsConfigured(session.Settings, gate),
+    };
+
+    // What FEAT may promise before anybody has logged in.
+    private static bool IsConfigured(Settings settings, Gate gate) => gate switch
+    {
+        Gate.Upload or Gate.MakeDirectory or Gate.OtherWrite => settings.WriteEnable,
+        Gate.SetTime => settings.WriteEnable && settings.MdtmWrite,
+        Gate.Download => settings.DownloadEnable,
+        Gate.List => settings.DirlistEnable,
+        Gate.Passive or Gate.ExtendedPassive => settings.PasvEnable,
+        Gate.Active => settings.PortEnable,
+        _ => true,
+    };
+
+    private static bool IsListed(ReadOnlySpan<byte> list, ReadOnlySpan<byte> verb)
+    {
+        while (true)
+        {
+            int comma = list.IndexOf((byte)',');
+            ReadOnlySpan<byte> item = comma < 0 ? list : list[..comma];
+            if (!item.IsEmpty && item.SequenceEqual(verb))
+            {
+                return true;
+            }
+
+            if (comma < 0)
+            {
+                return false;
+            }
+
+            list = list[(comma + 1)..];
+        }
+    }
+
+    private static int Find(ReadOnlySpan<byte> verb) => verb.Length is 0 or > 8 ? -1 : Keys.AsSpan().IndexOf(KeyOf(verb));
+
+    private static ulong KeyOf(ReadOnlySpan<byte> verb)
+    {
+        ulong key = 0;
+        foreach (byte b in verb)
+        {
+            key = (key << 8) | b;
+        }
+
+        return key;
+    }
+
+    private static ulong[] MakeKeys()
+    {
+        Span<byte> word = stackalloc byte[Command.VerbBytesMax];
+        ulong[] keys = new ulong[Rows.Length];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = KeyOf(word[..Ascii(Rows[i].Verb, word)]);
+        }
+
+        return keys;
+    }
+
+    private static int Ascii(string text, Span<byte> destination)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            destination[i] = (byte)text[i];
+        }
+
+        return text.Length;
+    }
+}

@@ -1,0 +1,29 @@
+// The verbs that only answer: ABOR without a transfer, ALLO, HELP, NOOP, SYST (RFC 959 4.1.3).
+// Run by the session worker. An ABOR that met a transfer was honoured there; here its line gets its own reply.
+using System;
+
+namespace Aotftpd.Commands;
+
+/// <summary>Bodies of the verbs without an effect.</summary>
+internal static class SmallVerbs
+{
+    internal static void Abor(Session session, ReadOnlySpan<byte> argument)
+    {
+        if (session.Control.AbortSeen)
+        {
+            session.Control.AbortSeen = false;
+            session.Reply.Line(226, "ABOR successful."u8);
+            return;
+        }
+
+        session.Reply.Line(225, "No transfer to ABOR."u8);
+    }
+
+    internal static void Allo(Session session, ReadOnlySpan<byte> argument) => session.Reply.Line(202, "ALLO command ignored."u8);
+
+    internal static void Help(Session session, ReadOnlySpan<byte> argument) => CommandTable.WriteHelp(session.Reply);
+
+    internal static void Noop(Session session, ReadOnlySpan<byte> argument) => session.Reply.Line(200, "NOOP ok."u8);
+
+    internal static void Syst(Session session, ReadOnlySpan<byte> argument) => session.Reply.Line(215, "UNIX Type: L8"u8);
+}

@@ -1,0 +1,338 @@
+// LIST, NLST, MLSD and STAT of a path: reads a directory in large pieces, looks only at what the form shows, and writes lines
+// straight into one buffer that goes to a sink. Run by the session worker with the user's ids.
+// Directories are hostile: millions of entries, names of any bytes, entries that vanish. A listing is whole or says that it is not.
+using System;
+using Aotftpd.Native;
+using Aotftpd.Protocol;
+
+namespace Aotftpd.Files;
+
+/// <summary>One listing at a time: <see cref="Open"/>, then <see cref="Run"/> or <see cref="Close"/>.</summary>
+internal sealed unsafe partial class DirectoryListing
+{
+    private const int DentsBytes = 256 << 10;
+    private const int OutBytes = 64 << 10;
+    private const int LinkBytes = 4096;
+    private const int DepthMax = 32;
+
+    // Steps of all matches of one listing together, about two seconds of work (threats F08).
+    private const int FilterSteps = 1 << 27;
+
+    // Processor time that LIST -R may take (threats F09).
+    private const long RecurseCpuMicroseconds = 10_000_000;
+
+    private readonly ListingRules _rules;
+    private readonly NameIndex _names = new();
+    private readonly byte[] _path = new byte[Storage.PathBytesMax + 1];
+    private readonly byte[] _filter = new byte[Storage.NameBytesMax];
+    private readonly byte[] _owner = new byte[32];
+    private readonly byte[] _group = new byte[32];
+
+    private ListingKind _kind;
+    private ListOptions _options;
+    private int _fd = -1;
+    private int _pathLength;
+    private int _filterLength;
+    private bool _filtered;
+    private int _filterSteps;
+    private long _now;
+    private byte* _memory;
+    private int _out;
+    private IListingSink? _sink;
+    private ListingEnd _end;
+    private bool _parentWritable;
+    private uint _ownerUid;
+    private uint _groupGid;
+    private int _ownerLength;
+    private int _groupLength;
+
+    /// <summary>Prepares for the listings of a session; its large memory exists only while one runs.</summary>
+    internal DirectoryListing(ListingRules rules) => _rules = rules;
+
+    /// <summary>The error behind the last NotOpened or Failed.</summary>
+    internal Errno LastErrno { get; private set; }
+
+    private byte* Dents => _memory;
+
+    private byte* Out => _memory + DentsBytes;
+
+    private Span<byte> LinkRoom => new(_memory + DentsBytes + OutBytes, LinkBytes);
+
+    private bool IsLong => _kind is ListingKind.List or ListingKind.Status || _options.Long;
+
+    /// <summary>
+    /// Reads the options, opens the directory, or its parent if the last part is a pattern or a file. For MLSD the path is a directory or an error.
+    /// The error may be ignored for the other forms: <see cref="Run"/> then gives NotOpened.
+    /// </summary>
+    internal Errno Open(ListingKind kind, ReadOnlySpan<byte> argument)
+    {
+        Close();
+        _kind = kind;
+        _options = default;
+        ReadOnlySpan<byte> path = argument;
+        if (kind != ListingKind.Machine)
+        {
+            _options = ListOptions.Parse(argument, out path);
+        }
+        if (kind == ListingKind.Status)
+        {
+            _options.All = true;
+        }
+        _options.Recursive &= _rules.Recurse && kind != ListingKind.Machine;
+        _filtered = false;
+        LastErrno = OpenDirectory(path);
+        if (LastErrno != Errno.None && kind != ListingKind.Machine && !path.IsEmpty)
+        {
+            LastErrno = OpenFiltered(path);
+        }
+        if (LastErrno == Errno.None)
+        {
+            LastErrno = CheckDirectory();
+        }
+        if (LastErrno != Errno.None)
+        {
+            Close();
+        }
+        return LastErrno;
+    }
+
+    /// <summary>Makes the listing and gives it to <paramref name="sink"/>, then closes it and frees its memory.</summary>
+    internal ListingEnd Run(IListingSink sink)
+    {
+        if (_fd < 0)
+        {
+            return ListingEnd.NotOpened;
+        }
+        _end = ListingEnd.Done;
+        _sink = sink;
+        _out = 0;
+        _now = Storage.NowSeconds();
+        _filterSteps = FilterSteps;
+        _ownerLength = _groupLength = 0;
+        _memory = Libc.MapBuffer(DentsBytes + OutBytes + LinkBytes);
+        if (_memory == null)
+        {
+            Fail(Errno.ENOMEM);
+        }
+        else if (_filtered && !Glob.HasWildcards(_filter.AsSpan(0, _filterLength)))
+        {
+            One();
+        }
+        else if (_options.Recursive)
+        {
+            Tree();
+        }
+        else if (_kind == ListingKind.Machine || (_options.Unsorted && !_options.Time))
+        {
+            ReadAll(_fd, stream: true);
+        }
+        else if (ReadAll(_fd, stream: false))
+        {
+            _names.Sort(0);
+            Lines(_fd, 0, usePrefix: true);
+        }
+        if (_end == ListingEnd.Done)
+        {
+            Flush();
+        }
+        _sink = null;
+        Close();
+        return _end;
+    }
+
+    /// <summary>Closes the directory and frees all memory; harmless if there is none.</summary>
+    internal void Close()
+    {
+        Libc.Close(_fd);
+        _fd = -1;
+        _names.Free();
+        Libc.UnmapBuffer(_memory, DentsBytes + OutBytes + LinkBytes);
+        _memory = null;
+    }
+
+    private Errno OpenDirectory(ReadOnlySpan<byte> path)
+    {
+        Errno e = Storage.Terminate(path.IsEmpty ? "."u8 : path, _path);
+        if (e != Errno.None)
+        {
+            return e;
+        }
+        _pathLength = path.Length;
+        return OpenAt(Libc.AT_FDCWD, _path, 0, out _fd);
+    }
+
+    private static Errno OpenAt(int dir, ReadOnlySpan<byte> pathNul, int flags, out int fd)
+    {
+        Errno e = Libc.OpenAt(dir, pathNul, Libc.O_RDONLY | Libc.O_DIRECTORY | Libc.O_NONBLOCK | flags, 0, out fd);
+        if (e != Errno.None)
+        {
+            fd = -1;
+        }
+        return e;
+    }
+
+    // The last part becomes a filter, which for a plain name matches just that entry.
+    private Errno OpenFiltered(ReadOnlySpan<byte> path)
+    {
+        int slash = path.LastIndexOf((byte)'/');
+        ReadOnlySpan<byte> filter = path[(slash + 1)..];
+        if (filter.IsEmpty || filter.Length > Storage.NameBytesMax)
+        {
+            return LastErrno;
+        }
+        filter.CopyTo(_filter);
+        _filterLength = filter.Length;
+        _filtered = true;
+        _options.All |= filter[0] == (byte)'.';
+        return OpenDirectory(slash < 0 ? default : path[..(slash + 1)]);
+    }
+
+    private Errno CheckDirectory()
+    {
+        Errno e = Storage.StatusOf(_fd, out FileStatus status);
+        if (e != Errno.None)
+        {
+            return e;
+        }
+        EntryInfo info = new() { Mode = status.Mode, Uid = status.Uid, Gid = status.Gid };
+        _parentWritable = (EntryFormat.AccessBits(in info, _rules.Uid, _rules.Groups) & 3) == 3;
+        // SECURITY: anonymous users see only what everybody on the system may see.
+        return _rules.WorldReadableOnly && !status.IsWorldReadable ? Errno.EACCES : Errno.None;
+    }
+
+    // Reads the whole directory: into the index, or straight into lines. False if it ended early.
+    private bool ReadAll(int fd, bool stream)
+    {
+        while (true)
+        {
+            Errno e = Libc.GetDents(fd, Dents, DentsBytes, out int bytes);
+            if (e == Errno.ENOENT)
+            {
+                // The directory was removed under us: it has no entries any more.
+                return true;
+            }
+            if (e != Errno.None)
+            {
+                return Fail(e);
+            }
+            if (bytes == 0)
+            {
+                return true;
+            }
+            for (int at = 0; at < bytes;)
+            {
+                byte* record = Dents + at;
+                at += *(ushort*)(record + 16);
+                byte* pointer = record + 19;
+                ReadOnlySpan<byte> name = System.Runtime.InteropServices.MemoryMarshal.CreateReadOnlySpanFromNullTerminated(pointer);
+                if (IsShown(name) && !(stream ? Line(fd, pointer, name, record[18], usePrefix: true) : Remember(fd, pointer, name, record[18])))
+                {
+                    return false;
+                }
+                if (_end != ListingEnd.Done)
+                {
+                    return false;
+                }
+            }
+        }
+    }
+
+    private bool IsShown(ReadOnlySpan<byte> name)
+    {
+        if (name[0] == (byte)'.' && !_options.All && _kind != ListingKind.Machine
+            && (!_rules.ForceDotFiles || IsSelfOrParent(name)))
+        {
+            return false;
+        }
+        if (_rules.HideFile.Length != 0 && Glob.MatchOrExhausted(_rules.HideFile, name))
+        {
+            return false;
+        }
+        if (!_filtered)
+        {
+            return true;
+        }
+        GlobResult result = Glob.Match(_filter.AsSpan(0, _filterLength), name, ref _filterSteps);
+        if (result == GlobResult.Exhausted)
+        {
+            Fail(Errno.None);
+        }
+        return result == GlobResult.Match;
+    }
+
+    private static bool IsSelfOrParent(ReadOnlySpan<byte> name) => name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
+
+    private bool Remember(int fd, byte* pointer, ReadOnlySpan<byte> name, byte type)
+    {
+        long? time = null;
+        if (_options.Time)
+        {
+            Errno e = Look(fd, pointer, Libc.STATX_MTIME, out Statx s);
+            if (e == Errno.ENOENT)
+            {
+                return true;
+            }
+            if (e != Errno.None && !IsUnknowable(e))
+            {
+                return Fail(e);
+            }
+            time = e == Errno.None ? s.ModifiedSeconds : 0;
+        }
+        return _names.Add(name, type, time) || Fail(Errno.ENOMEM);
+    }
+
+    private static Errno Look(int fd, byte* pointer, uint mask, out Statx s) =>
+        Libc.StatX(fd, pointer, Libc.AT_SYMLINK_NOFOLLOW | Libc.AT_NO_AUTOMOUNT, mask, out s);
+
+    // A directory that may be read but not searched tells its names and nothing more: they are shown, as ls shows them.
+    private static bool IsUnknowable(Errno e) => e is Errno.EACCES or Errno.EPERM;
+
+    private bool Lines(int fd, int first, bool usePrefix)
+    {
+        int count = _names.Count - first;
+        for (int i = 0; i < count; i++)
+        {
+            NameIndex.Entry entry = _names[_options.Reverse ? first + count - 1 - i : first + i];
+            if (!Line(fd, _names.NamePointer(in entry), _names.Name(in entry), entry.Type, usePrefix))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // A single entry by its plain name costs one look, not the reading of its whole directory.
+    private void One()
+    {
+        Span<byte> name = stackalloc byte[Storage.NameBytesMax + 1];
+        _filter.AsSpan(0, _filterLength).CopyTo(name);
+        name[_filterLength] = 0;
+        fixed (byte* pointer = name)
+        {
+            if (IsShown(name[.._filterLength]))
+            {
+                // Type 0 is "unknown", so that the entry is looked at in every form.
+                Line(_fd, pointer, name[.._filterLength], 0, usePrefix: true);
+            }
+        }
+    }
+
+    private bool Fail(Errno e)
+    {
+        _end = ListingEnd.Failed;
+        LastErrno = e;
+        return false;
+    }
+
+    private bool Flush()
+    {
+        if (_out > 0 && !_sink!.Write(new ReadOnlySpan<byte>(Out, _out)))
+        {
+            _end = ListingEnd.SinkStopped;
+        }
+        _out = 0;
+        return _end == ListingEnd.Done;
+    }
+
+    private bool Room(int bytes) => _out + bytes <= OutBytes || Flush();
+}

@@ -1,0 +1,155 @@
+// The names of one listing in unmanaged memory: an arena of bytes and an index that is sorted. A directory of a million entries
+// costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the session worker.
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using Aotftpd.Native;
+
+namespace Aotftpd.Files;
+
+/// <summary>Sorted names. Grows by doubling; a stack of directories may lie in it (LIST -R), each with its part at the end.</summary>
+internal sealed unsafe class NameIndex
+{
+    private const int FirstArenaBytes = 256 << 10;
+    private const int FirstEntries = 4096;
+
+    private byte* _arena;
+    private nuint _arenaCapacity;
+    private Entry* _entries;
+    private int _entryCapacity;
+
+    /// <summary>One name: eight bytes to sort by, and where it lies.</summary>
+    internal struct Entry
+    {
+        internal ulong Key;
+        internal uint At;
+        internal byte Type;
+    }
+
+    /// <summary>Number of names.</summary>
+    internal int Count { get; private set; }
+
+    /// <summary>Bytes used in the arena; give it to <see cref="Shrink"/> later.</summary>
+    internal uint Used { get; private set; }
+
+    /// <summary>The entry at <paramref name="i"/>.</summary>
+    internal Entry this[int i] => _entries[i];
+
+    /// <summary>The name's bytes, with a NUL behind them; valid until the next Add.</summary>
+    internal byte* NamePointer(in Entry entry) => _arena + entry.At + 2;
+
+    /// <summary>The name; valid until the next Add.</summary>
+    internal ReadOnlySpan<byte> Name(in Entry entry) => new(_arena + entry.At + 2, *(ushort*)(_arena + entry.At));
+
+    /// <summary>Adds a name of at most 65,535 bytes. <paramref name="time"/>: sort by it, newest first, and not by name. False when there is no memory.</summary>
+    internal bool Add(ReadOnlySpan<byte> name, byte type, long? time)
+    {
+        // Lengths are read as 16-bit numbers, so names start at even offsets.
+        uint room = (uint)(2 + name.Length + 1 + 1) & ~1u;
+        if (!Reserve(room))
+        {
+            return false;
+        }
+        byte* at = _arena + Used;
+        *(ushort*)at = (ushort)name.Length;
+        name.CopyTo(new Span<byte>(at + 2, name.Length));
+        at[2 + name.Length] = 0;
+        _entries[Count++] = new Entry
+        {
+            Key = time is long t ? ~((ulong)t ^ 0x8000_0000_0000_0000) : FirstBytes(name),
+            At = Used,
+            Type = type,
+        };
+        Used += room;
+        return true;
+    }
+
+    /// <summary>Sorts the entries from <paramref name="first"/> on.</summary>
+    internal void Sort(int first)
+    {
+        if (Count - first > 1)
+        {
+            new Span<Entry>(_entries + first, Count - first).Sort(new Order(_arena));
+        }
+    }
+
+    /// <summary>Changes one entry's place: for keeping a few of many.</summary>
+    internal void Move(int from, int to) => _entries[to] = _entries[from];
+
+    /// <summary>Turns the order of the entries from <paramref name="first"/> on.</summary>
+    internal void Reverse(int first) => new Span<Entry>(_entries + first, Count - first).Reverse();
+
+    /// <summary>Forgets all entries from <paramref name="count"/> on, and all names from <paramref name="used"/> on.</summary>
+    internal void Shrink(int count, uint used)
+    {
+        Count = count;
+        Used = used;
+    }
+
+    /// <summary>Gives all memory back.</summary>
+    internal void Free()
+    {
+        Libc.UnmapBuffer(_arena, _arenaCapacity);
+        Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
+        _arena = null;
+        _entries = null;
+        _arenaCapacity = 0;
+        _entryCapacity = 0;
+        Shrink(0, 0);
+    }
+
+    private static ulong FirstBytes(ReadOnlySpan<byte> name)
+    {
+        Span<byte> eight = stackalloc byte[8];
+        eight.Clear();
+        name[..Math.Min(8, name.Length)].CopyTo(eight);
+        return BinaryPrimitives.ReadUInt64BigEndian(eight);
+    }
+
+    private bool Reserve(uint room)
+    {
+        if (Used + (ulong)room > _arenaCapacity)
+        {
+            nuint next = _arenaCapacity == 0 ? FirstArenaBytes : _arenaCapacity * 2;
+            byte* grown = next > uint.MaxValue ? null : Libc.MapBuffer(next);
+            if (grown == null)
+            {
+                return false;
+            }
+            Buffer.MemoryCopy(_arena, grown, next, Used);
+            Libc.UnmapBuffer(_arena, _arenaCapacity);
+            _arena = grown;
+            _arenaCapacity = next;
+        }
+        if (Count == _entryCapacity)
+        {
+            int next = _entryCapacity == 0 ? FirstEntries : _entryCapacity * 2;
+            byte* grown = next < 0 ? null : Libc.MapBuffer((nuint)next * (nuint)sizeof(Entry));
+            if (grown == null)
+            {
+                return false;
+            }
+            Buffer.MemoryCopy(_entries, grown, (long)next * sizeof(Entry), (long)Count * sizeof(Entry));
+            Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
+            _entries = (Entry*)grown;
+            _entryCapacity = next;
+        }
+        return true;
+    }
+
+    private sealed class Order(byte* arena) : IComparer<Entry>
+    {
+        private readonly byte* _arena = arena;
+
+        public int Compare(Entry a, Entry b)
+        {
+            if (a.Key != b.Key)
+            {
+                return a.Key < b.Key ? -1 : 1;
+            }
+            return Name(a.At).SequenceCompareTo(Name(b.At));
+        }
+
+        private ReadOnlySpan<byte> Name(uint at) => new(_arena + at + 2, *(ushort*)(_arena + at));
+    }
+}

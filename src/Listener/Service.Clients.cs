@@ -1,0 +1,396 @@
+// Clients from accept to their end: limits before a process is spent, the prelogin worker, what happens when a worker dies.
+using System;
+using System.Collections.Generic;
+using Aotftpd.Config;
+using Aotftpd.Ipc;
+using Aotftpd.Native;
+
+namespace Aotftpd.Listener;
+
+internal sealed partial class Service
+{
+    private const int AcceptsPerTurn = 64;
+    private const int RetryMilliseconds = 250;
+    private const int BecomeMilliseconds = 30_000;
+    private const int FirstPassiveSockets = 2;
+
+    private Client?[] _clients = new Client?[64];
+    private int _clientCount;
+    private readonly Dictionary<ulong, Client> _byId = [];
+    private readonly Dictionary<(ulong High, ulong Low), int> _perAddress = [];
+    private readonly Stack<Client> _freeClients = new();
+    private ulong _lastId;
+    private ulong _accepted, _refused;
+    private bool _acceptPaused;
+
+    private Client? FindClient(ulong id) => _byId.GetValueOrDefault(id);
+
+    private void AcceptClients(int listening)
+    {
+        for (int i = 0; i < AcceptsPerTurn; i++)
+        {
+            Errno e = Libc.Accept(listening, 0, out int fd, out SocketAddress peer);
+            switch (e)
+            {
+                case Errno.None:
+                    Admit(fd, peer);
+                    break;
+                case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
+                    RefuseWithSpare(listening);
+                    PauseAccepting();
+                    return;
+                case Errno.EAGAIN:
+                    return;
+                default:
+                    // The client was gone before we took it: no connection.
+                    break;
+            }
+        }
+    }
+
+    /// <summary>No descriptor is left: the one kept for this is given up for a moment, so that a client hears why.</summary>
+    private void RefuseWithSpare(int listening)
+    {
+        Libc.Close(_spare);
+        if (Libc.Accept(listening, 0, out int fd, out _) == Errno.None)
+        {
+            Refuse(fd, "421 Too many open files, please try later.\r\n"u8);
+        }
+        Libc.DupAtLeast(_epoll, 3, out _spare);
+    }
+
+    private void PauseAccepting()
+    {
+        if (_acceptPaused)
+        {
+            return;
+        }
+        LogService("no descriptor is left for another client: accepting pauses", LogFlags.Warning);
+        _acceptPaused = true;
+        foreach (int fd in _start.Listening)
+        {
+            Libc.EpollDelete(_epoll, fd);
+        }
+        _timers.Add(_now + RetryMilliseconds, TimerKind.Retry, 0);
+    }
+
+    private void ResumeAccepting()
+    {
+        _acceptPaused = false;
+        for (int i = 0; i < _start.Listening.Count; i++)
+        {
+            Libc.EpollAdd(_epoll, _start.Listening[i], Libc.EPOLLIN, OnListening | (uint)i);
+        }
+    }
+
+    private void Refuse(int fd, ReadOnlySpan<byte> reply)
+    {
+        _refused++;
+        Libc.Send(fd, reply, Libc.MSG_DONTWAIT, out _);
+        Libc.Shutdown(fd, Libc.SHUT_WR);
+        Libc.Close(fd);
+    }
+
+    /// <summary>Counts first, in vsftpd's order; only then is a worker spent.</summary>
+    private void Admit(int fd, in SocketAddress peer)
+    {
+        Span<byte> address = stackalloc byte[16];
+        peer.CopyAddress16(address);
+        (ulong High, ulong Low) key = (BitConverter.ToUInt64(address), BitConverter.ToUInt64(address[8..]));
+        int same = _perAddress.GetValueOrDefault(key);
+        if (_settings.MaxClients > 0 && _clientCount >= _settings.MaxClients)
+        {
+            LogRefusal(address, "421 too many clients");
+            Refuse(fd, "421 There are too many connected users, please try later.\r\n"u8);
+            return;
+        }
+        if (_settings.MaxPerIp > 0 && same >= _settings.MaxPerIp)
+        {
+            LogRefusal(address, "421 too many clients of this address");
+            Refuse(fd, "421 There are too many connections from your internet address.\r\n"u8);
+            return;
+        }
+        if (Libc.LocalAddress(fd, out SocketAddress local) != Errno.None)
+        {
+            Libc.Close(fd);
+            return;
+        }
+        _accepted++;
+        Client c = _freeClients.Count > 0 ? _freeClients.Pop() : new();
+        c.Reset();
+        c.Id = ++_lastId;
+        c.Fd = fd;
+        c.Peer = peer;
+        c.Local = local;
+        (c.PeerHigh, c.PeerLow) = key;
+        c.AddressLength = AddressText.Write(c.Address, address, peer.Family);
+        c.ConnectedAt = _now;
+        _perAddress[key] = same + 1;
+        if (_clientCount == _clients.Length)
+        {
+            Array.Resize(ref _clients, _clients.Length * 2);
+        }
+        c.Index = _clientCount;
+        _clients[_clientCount++] = c;
+        _byId[c.Id] = c;
+        StartPrelogin(c);
+    }
+
+    private void LogRefusal(ReadOnlySpan<byte> address16, string reason)
+    {
+        Span<byte> text = stackalloc byte[64];
+        int n = AddressText.Write(text, address16, SocketAddress.IsMappedV4(address16) ? (ushort)Libc.AF_INET : (ushort)Libc.AF_INET6);
+        LogService("refused " + System.Text.Encoding.ASCII.GetString(text[..n]) + ": " + reason, LogFlags.None);
+    }
+
+    private void StartPrelogin(Client c)
+    {
+        c.State = ClientState.Prelogin;
+        if (!Become(c, Role.Prelogin))
+        {
+            EndUnserved(c, "no worker could be had");
+            return;
+        }
+        _timers.Add(_now + Math.Min(BecomeMilliseconds, Limits.LoginSecondsMax * 1000), TimerKind.BecomeTime, c.Id);
+        _timers.Add(_now + (Limits.LoginSecondsMax * 1000L), TimerKind.LoginTime, c.Id);
+    }
+
+    /// <summary>Gives the client to an idle worker, with everything that its role needs and nothing else.</summary>
+    private bool Become(Client c, Role role)
+    {
+        Worker? w = TakeIdle();
+        if (w == null)
+        {
+            return false;
+        }
+        Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
+        int log = -1, loggerEnd = -1, chowner = -1, chownerEnd = -1, n = 3, made = 0;
+        bool done = false;
+        if (Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
+        {
+            AttachLogger(c, w, loggerEnd);
+            fds[0] = c.Fd;
+            fds[1] = role == Role.Session ? _sessionSettings : _preloginSettings;
+            fds[2] = log;
+            bool session = role == Role.Session;
+            if (session)
+            {
+                fds[n++] = c.AccountFd;
+            }
+            if (session && c.Account is { AnonPrivileges: true } account && _chowner is { Fd: >= 0 } && Libc.SeqPacketPair(out chownerEnd, out chowner) == Errno.None)
+            {
+                Span<int> one = [chownerEnd];
+                TrySend(_chowner, new ChownerAttachFrame(c.Id, account.Uid, _snapshot.ChownUser.Uid).Write(_out), one);
+                fds[n++] = chowner;
+            }
+            int firstSocket = n;
+            for (int i = 0; session && i < FirstPassiveSockets && Libc.Socket(c.Local.Family, Libc.SOCK_STREAM, out fds[n]) == Errno.None; i++)
+            {
+                n++;
+            }
+            made = n - firstSocket;
+            BecomeFrame frame = new()
+            {
+                Role = role,
+                HasAccount = session,
+                HasChowner = chowner >= 0,
+                Sessions = _start.Client >= 0 ? 0 : (uint)_clientCount,
+                ClientId = c.Id,
+                PassiveSockets = (byte)made,
+                Rest = c.Rest,
+            };
+            FrameWriter writer = frame.Write(_out);
+            w.Role = role;
+            w.Phase = Phase.Becoming;
+            w.Client = c;
+            c.Front = w;
+            done = writer.Fits && TrySend(w, writer.Frame, fds[..n]);
+            for (int i = firstSocket; i < n; i++)
+            {
+                Libc.Close(fds[i]);
+            }
+        }
+        Libc.Close(log);
+        Libc.Close(loggerEnd);
+        Libc.Close(chowner);
+        Libc.Close(chownerEnd);
+        if (c.Rest != null)
+        {
+            _out.AsSpan().Clear();
+            c.Rest = null;
+        }
+        if (!done)
+        {
+            w.Client = null;
+            c.Front = null;
+            Kill(w);
+        }
+        return done;
+    }
+
+    private void AttachLogger(Client c, Worker w, int socket)
+    {
+        Span<int> one = [socket];
+        TrySend(_logger, Identity(c, w).Write(_out, FrameKind.Attach).Frame, one);
+    }
+
+    /// <summary>What the logger knows of a client, from our own state.</summary>
+    private AttachFrame Identity(Client c, Worker? w)
+    {
+        AttachFrame frame = new()
+        {
+            ClientId = c.Id,
+            Pid = (uint)(w?.HostPid is > 0 ? w.HostPid : w?.Pid ?? 0),
+            Address = c.Address.AsSpan(0, c.AddressLength),
+            User = c.User.AsSpan(0, c.UserLength),
+        };
+        if (c.Account is { } account)
+        {
+            frame.Identity = account.Kind switch
+            {
+                Account.LoginKind.Anonymous => LogIdentity.Anonymous,
+                Account.LoginKind.Guest => LogIdentity.Guest,
+                _ => LogIdentity.Real,
+            };
+            frame.User = account.UserName;
+            frame.AnonymousPassword = c.AnonymousPassword;
+        }
+        return frame;
+    }
+
+    private void OnClientTimer(Client c, TimerKind kind)
+    {
+        switch (kind)
+        {
+            case TimerKind.LoginTime when c.State == ClientState.Prelogin && c.Front is { } front:
+                TrySend(front, ShortFrame.Write(_out, FrameKind.Kick));
+                break;
+            case TimerKind.LoginTime when c.State is ClientState.Deciding or ClientState.Refused:
+                _timers.Add(_now + 1000, TimerKind.LoginTime, c.Id);
+                break;
+            case TimerKind.Refusal when c.State == ClientState.Refused:
+                AnswerRefusal(c);
+                break;
+            case TimerKind.Accepted when c.State == ClientState.Deciding:
+                ChangeToSession(c);
+                break;
+            case TimerKind.AuthTime when c.State == ClientState.Deciding && c.Auth != null && c.Account == null && _now - c.LoginAt >= AuthMilliseconds:
+                NoteClient(c, "the login took too long and is refused");
+                Kill(c.Auth);
+                break;
+            case TimerKind.BecomeTime when c.Front is { Phase: Phase.Becoming } w:
+                NoteClient(c, RoleName(w.Role) + " did not become ready in time");
+                Kill(w);
+                break;
+        }
+    }
+
+    /// <summary>A prelogin or session worker has ended.</summary>
+    private void OnFrontGone(Client c, Role role, int status, bool crashed, string? why)
+    {
+        c.Front = null;
+        if (c.State == ClientState.Changing)
+        {
+            StartSession(c);
+            return;
+        }
+        bool becoming = c.State == ClientState.Becoming || (role == Role.Prelogin && status != 0 && ((status >> 8) & 0xFF) is Spawner.ExitStatus.Setup or Spawner.ExitStatus.Proof or Spawner.ExitStatus.Frames);
+        if (crashed || status != 0 || why != null)
+        {
+            NoteClient(c, RoleName(role) + " " + (why ?? "ended: " + StatusText(status)));
+        }
+        if (c.Fd >= 0 && (becoming || why != null))
+        {
+            EndUnserved(c, null);
+            return;
+        }
+        EndClient(c);
+    }
+
+    /// <summary>421 for a client that nobody has served yet.</summary>
+    private void EndUnserved(Client c, string? note)
+    {
+        if (note != null)
+        {
+            NoteClient(c, note);
+        }
+        Libc.Send(c.Fd, "421 Service not available, closing control connection.\r\n"u8, Libc.MSG_DONTWAIT, out _);
+        EndClient(c);
+    }
+
+    private void EndClient(Client c)
+    {
+        if (c.State == ClientState.Ending)
+        {
+            return;
+        }
+        c.State = ClientState.Ending;
+        if (c.Front is { } front)
+        {
+            front.Client = null;
+            Kill(front);
+        }
+        if (c.Auth is { } auth)
+        {
+            auth.Client = null;
+            if (auth.Phase == Phase.Keeping)
+            {
+                TrySend(auth, ShortFrame.Write(_out, FrameKind.PamClose));
+                auth.Phase = Phase.Ending;
+            }
+            else
+            {
+                Kill(auth);
+            }
+        }
+        if (c.Fd >= 0)
+        {
+            // The worker's copy may still be open for a moment: FIN goes out now.
+            Libc.Shutdown(c.Fd, Libc.SHUT_WR);
+            Libc.Close(c.Fd);
+        }
+        CloseAccount(c);
+        (ulong High, ulong Low) key = (c.PeerHigh, c.PeerLow);
+        int left = _perAddress[key] - 1;
+        if (left == 0)
+        {
+            _perAddress.Remove(key);
+        }
+        else
+        {
+            _perAddress[key] = left;
+        }
+        Client last = _clients[--_clientCount]!;
+        _clients[c.Index] = last;
+        last.Index = c.Index;
+        _clients[_clientCount] = null;
+        _byId.Remove(c.Id);
+        c.Reset();
+        c.Id = 0;
+        _freeClients.Push(c);
+        if ((_stopping || _start.Client >= 0) && _clientCount == 0)
+        {
+            _ended = true;
+        }
+    }
+
+    private void CloseAccount(Client c)
+    {
+        if (c.AccountFd >= 0 && c.AccountFd != _anonymousAccountFd)
+        {
+            Libc.Close(c.AccountFd);
+        }
+        c.AccountFd = -1;
+    }
+
+    /// <summary>inetd, or a socket unit with Accept=yes: the one client came with the start.</summary>
+    private void AdoptOnlyClient()
+    {
+        if (Libc.PeerAddress(_start.Client, out SocketAddress peer) != Errno.None)
+        {
+            _ended = true;
+            return;
+        }
+        Admit(_start.Client, peer);
+    }
+}

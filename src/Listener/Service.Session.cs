@@ -1,0 +1,120 @@
+// What a session may ask: passive sockets, a connecting data socket, and to be shown in `status` and `who`.
+using System;
+using Aotftpd.Config;
+using Aotftpd.Ipc;
+using Aotftpd.Native;
+
+namespace Aotftpd.Listener;
+
+internal sealed partial class Service
+{
+    // A session that transfers the smallest files as fast as it can uses a tenth of this.
+    private const int RequestsPerSecond = 20_000;
+    private const int CommandBytesMax = 96;
+
+    private bool WithinBudget(Worker w)
+    {
+        long second = _now / 1000;
+        if (second != w.BudgetSecond)
+        {
+            w.BudgetSecond = second;
+            w.BudgetUsed = 0;
+        }
+        if (++w.BudgetUsed <= RequestsPerSecond)
+        {
+            return true;
+        }
+        Offence(w, "asks too often");
+        return false;
+    }
+
+    private void OnSocketsWanted(Worker w)
+    {
+        if (!WithinBudget(w))
+        {
+            return;
+        }
+        Span<int> fds = stackalloc int[Limits.PassiveSocketsBatch];
+        int n = 0;
+        Errno e = Errno.None;
+        while (n < fds.Length && (e = Libc.Socket(w.Client!.Local.Family, Libc.SOCK_STREAM, out fds[n])) == Errno.None)
+        {
+            n++;
+        }
+        TrySend(w, ErrnoFrame.Write(_out, FrameKind.SocketsAre, n > 0 ? 0 : (int)e), fds[..n]);
+        for (int i = 0; i < n; i++)
+        {
+            Libc.Close(fds[i]);
+        }
+    }
+
+    /// <summary>
+    /// A socket that is connecting to the client. The address is the control peer's, whatever the session says, unless
+    /// port_promiscuous; the port is 1024 or more in any case.
+    /// </summary>
+    private void OnDataPort(Worker w, ReadOnlySpan<byte> frame)
+    {
+        Client c = w.Client!;
+        if (!WithinBudget(w))
+        {
+            return;
+        }
+        if (!DataPortFrame.TryRead(frame, out DataPortFrame ask) || ask.Port < 1024)
+        {
+            Offence(w, "asked for a forbidden data port");
+            return;
+        }
+        bool elsewhere = ask.Address16.IndexOfAnyExcept((byte)0) >= 0;
+        if (elsewhere && !_settings.PortPromiscuous && !(Snapshot.TryDeserialize(c.Account!.UserSettings, out Snapshot own) && own.Settings.PortPromiscuous))
+        {
+            Offence(w, "asked for a data connection to another address");
+            return;
+        }
+        Span<byte> address = stackalloc byte[16];
+        c.Peer.CopyAddress16(address);
+        if (elsewhere)
+        {
+            ask.Address16.CopyTo(address);
+        }
+        int fd = -1;
+        Errno e = SocketAddress.TryMake(c.Local.Family, address, ask.Port, elsewhere ? 0 : c.Peer.Scope, out SocketAddress target)
+            ? Libc.Socket(c.Local.Family, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK, out fd) : Errno.EINVAL;
+        if (e == Errno.None)
+        {
+            SocketAddress local = c.Local;
+            local.Port = _settings.ConnectFromPort20 ? (ushort)_settings.FtpDataPort : (ushort)0;
+            Libc.SetSocketOption(fd, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
+            e = Libc.Bind(fd, local);
+        }
+        if (e == Errno.None)
+        {
+            e = Libc.Connect(fd, target);
+            e = e == Errno.EINPROGRESS ? Errno.None : e;
+        }
+        Span<int> one = [fd];
+        TrySend(w, ErrnoFrame.Write(_out, FrameKind.DataSocket, (int)e), e == Errno.None ? one : default);
+        Libc.Close(fd);
+        if (e is Errno.EACCES or Errno.EADDRINUSE)
+        {
+            NoteClient(c, "data connection from port " + (_settings.ConnectFromPort20 ? _settings.FtpDataPort : 0) + ": " + ErrnoText.Name(e));
+        }
+    }
+
+    private void OnState(Worker w, ReadOnlySpan<byte> frame)
+    {
+        Client c = w.Client!;
+        if (!WithinBudget(w) || !StateFrame.TryRead(frame, out StateFrame state))
+        {
+            return;
+        }
+        c.Bytes = state.Bytes;
+        c.Files = state.Files;
+        c.Command ??= new byte[CommandBytesMax];
+        c.CommandLength = Math.Min(state.Command.Length, CommandBytesMax);
+        for (int i = 0; i < c.CommandLength; i++)
+        {
+            byte b = state.Command[i];
+            c.Command[i] = b is >= 0x20 and < 0x7F ? b : (byte)'?';
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// poll(2), the one waiting call of the workers. A signal restarts it with the whole time again, which no worker depends on:
+// deadlines are checked by the caller after each return.
+using System;
+using System.Runtime.InteropServices;
+
+namespace Aotftpd.Native;
+
+/// <summary>struct pollfd of poll(2), 8 bytes. A negative descriptor is skipped by the kernel.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PollFd
+{
+    internal int Fd;
+    internal short Events;
+    internal short Revents;
+
+    /// <summary>Asks for <paramref name="events"/> (POLLIN, POLLOUT, …) on one descriptor.</summary>
+    internal PollFd(int fd, short events)
+    {
+        Fd = fd;
+        Events = events;
+        Revents = 0;
+    }
+}
+
+internal static unsafe partial class Libc
+{
+    internal const short POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20, POLLRDHUP = 0x2000;
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    private static partial int poll_raw(PollFd* fds, nuint count, int timeout);
+
+    /// <summary>poll(2) for at most <paramref name="timeoutMs"/> milliseconds, −1 for ever; <paramref name="ready"/> is 0 when the time is over.</summary>
+    internal static Errno Poll(Span<PollFd> fds, int timeoutMs, out int ready)
+    {
+        fixed (PollFd* p = fds)
+        {
+            do
+            {
+                ready = poll_raw(p, (nuint)fds.Length, timeoutMs);
+            }
+            while (ready < 0 && LastErrno == Errno.EINTR);
+            return ready < 0 ? LastErrno : Errno.None;
+        }
+    }
+}

@@ -1,0 +1,182 @@
+// What the kernel says of each of our threads after the drop. The status files are opened before the root is left behind
+// (there is no /proc in a jail) and read afterwards: their text is made at the moment of reading.
+// A proof that fails ends the process before a byte of its client is read.
+using System;
+using Aotftpd.Native;
+
+namespace Aotftpd.Privilege;
+
+/// <summary>The proof that a process has become what its role says.</summary>
+internal static class Proof
+{
+    private const int ThreadsMax = 4;
+    private static readonly int[] s_status = new int[ThreadsMax];
+    private static int s_count;
+
+    /// <summary>Opens the status file of every thread; call before the root changes. Null, or what failed.</summary>
+    internal static string? Open()
+    {
+        s_count = 0;
+        Errno e = Libc.OpenAt(Libc.AT_FDCWD, "/proc/self/task\0"u8, Libc.O_RDONLY | Libc.O_DIRECTORY, 0, out int dir);
+        if (e != Errno.None)
+        {
+            return "open of /proc/self/task: " + ErrnoText.Name(e);
+        }
+        Span<byte> entries = stackalloc byte[1024];
+        Span<byte> path = stackalloc byte[300];
+        string? fault = null;
+        while (fault == null && Entries(dir, entries, out int n) && n > 0)
+        {
+            for (int at = 0; fault == null && at < n;)
+            {
+                int size = BitConverter.ToUInt16(entries[(at + 16)..]);
+                ReadOnlySpan<byte> name = entries[(at + 19)..(at + size)];
+                name = name[..name.IndexOf((byte)0)];
+                at += size;
+                if (name[0] == (byte)'.')
+                {
+                    continue;
+                }
+                name.CopyTo(path);
+                "/status\0"u8.CopyTo(path[name.Length..]);
+                fault = s_count == ThreadsMax ? "too many threads"
+                    : Libc.OpenAt(dir, path, Libc.O_RDONLY, 0, out s_status[s_count]) != Errno.None ? "open of a thread's status" : null;
+                s_count += fault == null ? 1 : 0;
+            }
+        }
+        Libc.Close(dir);
+        return fault ?? (s_count == 0 ? "no thread seen" : null);
+    }
+
+    private static unsafe bool Entries(int dir, Span<byte> entries, out int n)
+    {
+        fixed (byte* p = entries)
+        {
+            return Libc.GetDents(dir, p, entries.Length, out n) == Errno.None;
+        }
+    }
+
+    /// <summary>
+    /// Reads all status files, compares them with what the role must be, closes them, and tries to climb back.
+    /// <paramref name="capabilities"/> are the permitted and effective ones; inheritable, ambient and bounding sets must be empty.
+    /// </summary>
+    internal static string? Check(uint uid, uint gid, int groups, ulong capabilities, int threads, bool noNewPrivileges, bool changedIds)
+    {
+        string? fault = s_count == threads ? null : "wrong number of threads";
+        Span<byte> text = stackalloc byte[4096];
+        for (int i = 0; i < s_count; i++)
+        {
+            if (Libc.Read(s_status[i], text, out int n) != Errno.None || n == 0)
+            {
+                fault ??= "status not readable";
+            }
+            fault ??= CheckStatus(text[..n], uid, gid, groups, capabilities, noNewPrivileges, changedIds);
+            Libc.Close(s_status[i]);
+        }
+        s_count = 0;
+        if (fault != null || !changedIds)
+        {
+            return fault;
+        }
+        if (uid != 0 && Libc.SetResUidThisThread(0, 0, 0) == Errno.None)
+        {
+            return "could climb back to uid 0";
+        }
+        return (capabilities & Capability.SysChroot) == 0 && Libc.Chroot(".\0"u8) == Errno.None ? "could chroot again" : null;
+    }
+
+    private static string? CheckStatus(ReadOnlySpan<byte> text, uint uid, uint gid, int groups, ulong capabilities, bool noNewPrivileges, bool changedIds)
+    {
+        if (changedIds && (!FourTimes(Field(text, "\nUid:"u8), uid) || !FourTimes(Field(text, "\nGid:"u8), gid)))
+        {
+            return "ids";
+        }
+        if (changedIds && Words(Field(text, "\nGroups:"u8)) != groups)
+        {
+            return "groups";
+        }
+        if (Hex(Field(text, "\nCapInh:"u8)) != 0 || Hex(Field(text, "\nCapAmb:"u8)) != 0)
+        {
+            return "inheritable or ambient capabilities";
+        }
+        if (Hex(Field(text, "\nCapPrm:"u8)) != capabilities || Hex(Field(text, "\nCapEff:"u8)) != capabilities)
+        {
+            return "permitted or effective capabilities";
+        }
+        if (changedIds && Hex(Field(text, "\nCapBnd:"u8)) != 0)
+        {
+            return "bounding set";
+        }
+        return noNewPrivileges && Hex(Field(text, "\nNoNewPrivs:"u8)) != 1 ? "no_new_privs" : null;
+    }
+
+    private static ReadOnlySpan<byte> Field(ReadOnlySpan<byte> text, ReadOnlySpan<byte> name)
+    {
+        int at = text.IndexOf(name);
+        if (at < 0)
+        {
+            return "absent"u8;
+        }
+        ReadOnlySpan<byte> rest = text[(at + name.Length)..];
+        int end = rest.IndexOf((byte)'\n');
+        return end < 0 ? rest : rest[..end];
+    }
+
+    private static bool FourTimes(ReadOnlySpan<byte> field, uint wanted)
+    {
+        int seen = 0;
+        for (int i = 0; i < field.Length;)
+        {
+            if (field[i] is (byte)'\t' or (byte)' ')
+            {
+                i++;
+                continue;
+            }
+            ulong value = 0;
+            for (; i < field.Length && field[i] is >= (byte)'0' and <= (byte)'9'; i++)
+            {
+                value = (value * 10) + (ulong)(field[i] - '0');
+            }
+            if (value != wanted || (i < field.Length && field[i] is not ((byte)'\t' or (byte)' ')))
+            {
+                return false;
+            }
+            seen++;
+        }
+        return seen == 4;
+    }
+
+    private static int Words(ReadOnlySpan<byte> field)
+    {
+        int words = 0;
+        bool inWord = false;
+        foreach (byte b in field)
+        {
+            bool blank = b is (byte)' ' or (byte)'\t';
+            words += !blank && !inWord ? 1 : 0;
+            inWord = !blank;
+        }
+        return words;
+    }
+
+    private static ulong Hex(ReadOnlySpan<byte> field)
+    {
+        ulong value = 0;
+        foreach (byte b in field)
+        {
+            int digit = b switch
+            {
+                >= (byte)'0' and <= (byte)'9' => b - '0',
+                >= (byte)'a' and <= (byte)'f' => b - 'a' + 10,
+                (byte)'\t' or (byte)' ' => 0,
+                _ => -1,
+            };
+            if (digit < 0)
+            {
+                return ulong.MaxValue;
+            }
+            value = b is (byte)'\t' or (byte)' ' ? value : (value << 4) | (uint)digit;
+        }
+        return value;
+    }
+}

@@ -1,0 +1,51 @@
+// What an exec'd role is told by its argument: how far this service can separate its processes. Made by the start from the
+// configuration and from what the machine allows, passed on unchanged by the spawners. It holds nothing secret: ps shows it
+// for a moment, until the role writes its title over it.
+using System;
+using System.Globalization;
+using System.Text;
+
+namespace Aotftpd.Privilege;
+
+/// <summary>The fixed argument of the exec'd roles.</summary>
+/// <param name="ChangeIds">False where an ordinary user started the service: everything keeps his uid.</param>
+/// <param name="Chroot">True where chroot(2) is possible on the workers' side.</param>
+/// <param name="HostChroot">True where it is possible on the host's side too.</param>
+/// <param name="ServiceUid">uid of listener and logger.</param>
+/// <param name="ServiceGid">gid of listener and logger.</param>
+/// <param name="HostCapabilities">What <c>spawner host</c> holds.</param>
+/// <param name="WorkersCapabilities">What <c>spawner workers</c> holds.</param>
+/// <param name="EmptyRoot">secure_chroot_dir, or the private empty directory in its place.</param>
+internal sealed record RoleArgument(
+    bool ChangeIds, bool Chroot, bool HostChroot, uint ServiceUid, uint ServiceGid, ulong HostCapabilities, ulong WorkersCapabilities, byte[] EmptyRoot)
+{
+    /// <summary>Seven numbers and a path, separated by commas; the path comes last and may hold any byte but NUL.</summary>
+    internal byte[] ToText()
+    {
+        string head = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(ChangeIds ? 1 : 0)},{(Chroot ? 1 : 0)},{(HostChroot ? 1 : 0)},{ServiceUid},{ServiceGid},{HostCapabilities},{WorkersCapabilities},");
+        byte[] text = new byte[head.Length + EmptyRoot.Length];
+        Encoding.ASCII.GetBytes(head, text);
+        EmptyRoot.CopyTo(text, head.Length);
+        return text;
+    }
+
+    /// <summary>Reads what <see cref="ToText"/> wrote, as it arrives in Main; null if it is anything else.</summary>
+    internal static RoleArgument? Parse(string text)
+    {
+        string[] parts = text.Split(',', 8);
+        ulong[] numbers = new ulong[7];
+        for (int i = 0; i < 7; i++)
+        {
+            if (parts.Length != 8 || !ulong.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
+            {
+                return null;
+            }
+        }
+        return new(numbers[0] == 1, numbers[1] == 1, numbers[2] == 1, (uint)numbers[3], (uint)numbers[4], numbers[5], numbers[6], Encoding.UTF8.GetBytes(parts[7]));
+    }
+
+    /// <summary>The empty root with its NUL byte, or nothing where chroot is not possible on that side.</summary>
+    internal byte[] EmptyRootNul(bool workersSide) => (workersSide ? Chroot : HostChroot) ? [.. EmptyRoot, 0] : [];
+}

@@ -1,0 +1,98 @@
+// argv → role, nothing else. Every exec of our image begins here: a first argument with '=' in front is a role of the
+// service, started by one of our own processes with a fixed set of descriptors; anything else is what an administrator typed.
+// A role's word given by hand does no harm: the role finds no listener on descriptor 3 and ends.
+using System;
+using Aotftpd.Ipc;
+using Aotftpd.Listener;
+using Aotftpd.Native;
+using Aotftpd.Privilege;
+using Aotftpd.Spawner;
+using Aotftpd.Workers;
+using Aotftpd.Workers.Auth;
+using Aotftpd.Workers.Chowner;
+using Aotftpd.Workers.Config;
+using Aotftpd.Workers.Logger;
+
+namespace Aotftpd;
+
+internal static unsafe class Program
+{
+    private static int Main(string[] args)
+    {
+        if (args.Length < 2 || args[0].Length == 0 || args[0][0] != '=')
+        {
+            return Cli.CommandLine.Run(args);
+        }
+        if (args[0] == "=background")
+        {
+            return Cli.CommandLine.RunInBackground(args[1..^1]);
+        }
+        ProcessTitle.Find();
+        RoleArgument? mode = RoleArgument.Parse(args[1]);
+        if (mode == null)
+        {
+            return ExitStatus.Frames;
+        }
+        switch (args[0])
+        {
+            case "=listener":
+                Name("listener"u8);
+                return Service.Run(mode, args);
+            case "=spawner-workers":
+                Name("spawner workers"u8);
+                return SpawnerEntry.Workers(mode);
+            case "=spawner-host":
+                Name("spawner host"u8);
+                return SpawnerEntry.Host(mode);
+            case "=zygote-workers":
+                Name("zygote workers"u8);
+                IdleWorker.Inherit(mode);
+                return SpawnerEntry.ZygoteOf(Role.ZygoteWorkers, Role.Idle, mode.WorkersCapabilities & ~Capability.Kill, &IdleWorker.Run);
+            case "=zygote-host":
+                Name("zygote host"u8);
+                AuthWorker.WarmUp();
+                return SpawnerEntry.ZygoteOf(Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~Capability.Kill, &RunAuth);
+            case "=logger":
+                Name("logger"u8);
+                return RunExecd(mode, Capability.None, mode.ServiceUid, mode.ServiceGid, &LoggerWorker.Run);
+            case "=chowner":
+                Name("chowner"u8);
+                return RunExecd(mode, Capability.Chown, 0, 0, &ChownerWorker.Run);
+            case "=config":
+                Name("config"u8);
+                ConfigWorker.Run(Child.SocketDescriptor);
+                return ExitStatus.Done;
+            default:
+                return ExitStatus.Frames;
+        }
+    }
+
+    private static void Name(ReadOnlySpan<byte> role)
+    {
+        ProcessTitle.Set(role);
+        Span<byte> name = stackalloc byte[32];
+        name.Clear();
+        role[..Math.Min(role.Length, 15)].CopyTo(name);
+        Libc.SetThreadName(name);
+    }
+
+    private static int RunAuth()
+    {
+        ProcessTitle.Set("auth"u8);
+        AuthWorker.Run(Child.SocketDescriptor);
+        return ExitStatus.Done;
+    }
+
+    private static int RunExecd(RoleArgument mode, ulong keep, uint uid, uint gid, delegate*<int, void> run)
+    {
+        string? fault = Proof.Open()
+            ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), mode.HostChroot ? keep : Capability.None, mode.ChangeIds)
+            ?? Proof.Check(uid, gid, 0, mode.HostChroot ? keep : Capability.None, 2, false, mode.ChangeIds);
+        if (fault != null)
+        {
+            return ExitStatus.Setup;
+        }
+        run(Child.SocketDescriptor);
+        return ExitStatus.Done;
+    }
+}

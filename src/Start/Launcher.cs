@@ -1,0 +1,319 @@
+// What the administrator runs, until it has turned itself into the listener: closes what it does not know, reads and checks
+// everything, opens the sockets, starts the two spawners with the privileges that this configuration needs, gives up its own
+// and execs itself. It runs as whoever started it, for some milliseconds, and talks to nobody but him.
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Runtime.InteropServices;
+using System.Text;
+using Aotftpd.Config;
+using Aotftpd.Ipc;
+using Aotftpd.Listener;
+using Aotftpd.Native;
+using Aotftpd.Privilege;
+using Aotftpd.Spawner;
+using Aotftpd.Workers.Config;
+
+namespace Aotftpd.Start;
+
+/// <summary>The start of the service. Each method either goes on or throws <see cref="StartFailure"/> with the text for the administrator.</summary>
+internal static unsafe class Launcher
+{
+    private const int FirstKept = 20;
+
+    /// <summary>Starts the service; returns only if that failed, with the exit status of aotftpd(8).</summary>
+    internal static int Run(Cli.StartArguments arguments) => Run(arguments, readyPipe: -1);
+
+    /// <summary>The same in a child of ours that has left the administrator's terminal; descriptor 3 tells him how it went.</summary>
+    internal static int RunInBackground(Cli.StartArguments arguments)
+    {
+        Libc.DupAtLeast(3, FirstKept, out int pipe);
+        return Run(arguments, pipe);
+    }
+
+    private static int Run(Cli.StartArguments arguments, int readyPipe)
+    {
+        try
+        {
+            Start(arguments, readyPipe);
+            return Cli.CommandLine.ExitFailed;
+        }
+        catch (StartFailure failure)
+        {
+            Cli.CommandLine.Complain("aotftpd: " + failure.Message + "\n");
+            return failure.Status;
+        }
+    }
+
+    private static void Start(Cli.StartArguments arguments, int readyPipe)
+    {
+        ListenerArguments handed = new() { ReadyPipe = readyPipe };
+        List<int> passed = KeepPassedSockets();
+        bool root = Libc.geteuid() == 0;
+        handed.RootOwned = root;
+        AddConfiguration(arguments, handed.Configuration);
+        LoadResult loaded = Loader.Load(handed.Configuration, root);
+        foreach (Diagnostic d in loaded.Warnings)
+        {
+            Cli.CommandLine.Complain("aotftpd: warning: " + d + "\n");
+        }
+        if (loaded.Snapshot is not { } snapshot)
+        {
+            StringBuilder all = new();
+            foreach (Diagnostic d in loaded.Errors)
+            {
+                all.Append(all.Length > 0 ? "\naotftpd: " : "").Append(d);
+            }
+            throw new StartFailure(all.ToString(), Cli.CommandLine.ExitUsage);
+        }
+        Settings settings = snapshot.Settings;
+        if (!root && !settings.RunAsLaunchingUser)
+        {
+            throw new StartFailure("must be started as root; an ordinary user can set run_as_launching_user=YES", Cli.CommandLine.ExitUsage);
+        }
+        bool standalone = (settings.Listen || settings.ListenIpv6) && passed.Count == 0;
+        if (settings.Background && standalone && readyPipe < 0)
+        {
+            throw new StartFailure(GoToBackground(handed.Configuration));
+        }
+        Sockets.Open(settings, passed, handed);
+        byte[] emptyRoot = MakeEmptyRoot(loaded, root);
+        RoleArgument mode = WorkOutMode(settings, snapshot, root, emptyRoot);
+        handed.Control = Sockets.OpenControl(settings.ControlSocket, handed.Client >= 0);
+        handed.Notify = Sockets.OpenNotify(out handed.WatchdogMilliseconds);
+        Check(Libc.SealedMemFd(snapshot.Serialize(RoleMask.All), out int memory), "settings memory");
+        handed.Settings = Keep(memory);
+        Libc.umask(0b000_111_111);
+        Check(Libc.SetLimit(Libc.RLIMIT_CORE, default), "RLIMIT_CORE");
+        Check(Libc.ChangeDirectory("/\0"u8), "chdir");
+        Libc.BlockSignals(Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD));
+        OpenImage();
+        handed.Stderr = readyPipe < 0 && handed.Client < 0 ? Keep(DupOf(2)) : -1;
+        int terminal = readyPipe >= 0 || handed.Client >= 0 ? -1 : handed.Stderr;
+        StartSpawners(settings, mode, root, handed, terminal);
+        BecomeListener(settings, mode, root, handed);
+
+        static ulong Bit(int signal) => 1UL << (signal - 1);
+    }
+
+    /// <summary>
+    /// First act: whatever the caller left open must not reach a worker. Sockets passed by systemd (sd_listen_fds(3)) are kept,
+    /// all others above 2 are closed.
+    /// </summary>
+    private static List<int> KeepPassedSockets()
+    {
+        List<int> kept = [];
+        int passed = 0;
+        if (int.TryParse(Environment.GetEnvironmentVariable("LISTEN_PID"), out int pid) && pid == Libc.getpid()
+            && int.TryParse(Environment.GetEnvironmentVariable("LISTEN_FDS"), out int n) && n is > 0 and <= 64)
+        {
+            passed = n;
+        }
+        // The background child has its pipe at FirstKept.
+        if (Libc.Fcntl(FirstKept, Libc.F_GETFD, 0, out _) != Errno.None || passed > 0)
+        {
+            Libc.CloseFrom(3 + passed);
+        }
+        for (int i = 0; i < passed; i++)
+        {
+            Check(Libc.DupAtLeast(3 + i, FirstKept + 1, out int fd), "passed socket");
+            kept.Add(fd);
+        }
+        for (int fd = 3; fd < FirstKept; fd++)
+        {
+            Libc.Close(fd);
+        }
+        return kept;
+    }
+
+    /// <summary>Files with absolute paths, since later readers stand elsewhere; the default file if none is named and it is there.</summary>
+    private static void AddConfiguration(Cli.StartArguments arguments, List<(bool IsFile, string Text)> list)
+    {
+        foreach ((bool isFile, string text) in arguments.Items)
+        {
+            list.Add((isFile, isFile ? Path.GetFullPath(text) : text));
+        }
+    }
+
+    private static string GoToBackground(List<(bool IsFile, string Text)> configuration)
+    {
+        Check(Libc.Pipe(out int read, out int write), "pipe");
+        OpenImage();
+        Child.Prepare();
+        List<byte[]> words = ["=background"u8.ToArray()];
+        foreach ((bool isFile, string text) in configuration)
+        {
+            words.Add(Encoding.UTF8.GetBytes(isFile ? text : "-o" + text));
+        }
+        Check(Child.Start(write, 0, null, false, null, 0, Child.ArgumentVector(words), out _), "start of the background process");
+        Libc.Close(write);
+        Span<byte> answer = stackalloc byte[1];
+        Libc.Read(read, answer, out int n);
+        if (n == 1)
+        {
+            Libc._exit(Cli.CommandLine.ExitOk);
+        }
+        return "the service did not start";
+    }
+
+    private static byte[] MakeEmptyRoot(LoadResult loaded, bool root)
+    {
+        if (!root)
+        {
+            return UserRoot();
+        }
+        if (loaded.NeedsPrivateRoot && EmptyRoot.Make() is { } fault)
+        {
+            throw new StartFailure("the private empty directory: " + fault);
+        }
+        return loaded.SecureChrootDir;
+    }
+
+    /// <summary>An ordinary user's service has its empty root below his own runtime directory.</summary>
+    private static byte[] UserRoot()
+    {
+        string? runtime = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+        string path = (string.IsNullOrEmpty(runtime) || !Directory.Exists(runtime) ? "/tmp/aotftpd-" + Libc.getuid() : runtime + "/aotftpd") + "-empty";
+        byte[] pathNul = [.. Encoding.UTF8.GetBytes(path), 0];
+        Errno e = Libc.MakeDirectory(pathNul, 0b101_101_101);
+        if (e != Errno.None && e != Errno.EEXIST)
+        {
+            throw new StartFailure(path + ": " + ErrnoText.Name(e));
+        }
+        // SECURITY: /tmp is everybody's; only a directory of our own, empty and not a link, will do.
+        if (Libc.StatX(Libc.AT_FDCWD, pathNul, Libc.AT_SYMLINK_NOFOLLOW, Libc.STATX_BASIC, out Statx status) != Errno.None
+            || status.Uid != Libc.getuid() || (status.Mode & 0b1111_000_000_000_000) != 0b0100_000_000_000_000 || Directory.GetFileSystemEntries(path).Length != 0)
+        {
+            throw new StartFailure(path + " must be an empty directory of yours");
+        }
+        return Encoding.UTF8.GetBytes(path);
+    }
+
+    /// <summary>The privileges that this configuration needs, and no other.</summary>
+    private static RoleArgument WorkOutMode(Settings settings, Snapshot snapshot, bool root, byte[] emptyRoot)
+    {
+        if (!root)
+        {
+            return new(false, true, false, Libc.getuid(), Libc.getgid(), 0, Capability.SysChroot | Capability.Kill, emptyRoot);
+        }
+        ulong host = Capability.Become | Capability.Kill;
+        host |= settings.LocalEnable ? Capability.Pam | CapabilityNames.Parse(settings.PamCapabilities) : 0;
+        host |= settings.LocalEnable && settings.SessionSupport ? Capability.PamSession : 0;
+        host |= settings.ChownUploads ? Capability.Chown : 0;
+        return new(true, true, true, snapshot.Service.Uid, snapshot.Service.Gid, host, Capability.Workers, emptyRoot);
+    }
+
+    private static void OpenImage()
+    {
+        Check(Libc.OpenAt(Libc.AT_FDCWD, "/proc/self/exe\0"u8, Libc.O_RDONLY, 0, out int exe), "/proc/self/exe");
+        Check(Libc.Dup2(exe, Child.ExeDescriptor), "descriptor of the image");
+        Libc.Close(exe);
+    }
+
+    private static void StartSpawners(Settings settings, RoleArgument mode, bool root, ListenerArguments handed, int terminal)
+    {
+        Check(Libc.SeqPacketPair(out int workersOurs, out int workersTheirs), "socketpair");
+        Check(Libc.SeqPacketPair(out int hostOurs, out int hostTheirs), "socketpair");
+        handed.Workers = Keep(workersOurs);
+        handed.Host = Keep(hostOurs);
+        workersTheirs = Keep(workersTheirs);
+        hostTheirs = Keep(hostTheirs);
+        Check(Libc.OpenAt(Libc.AT_FDCWD, "/dev/null\0"u8, Libc.O_RDWR, 0, out int nothing), "/dev/null");
+        for (int fd = 0; fd < 3; fd++)
+        {
+            Check(Libc.Dup2(nothing, fd), "/dev/null");
+        }
+        Libc.Close(nothing);
+        Child.Prepare();
+        byte* argument = Child.Copy(mode.ToText());
+        Errno e = StartWorkersSide(settings, root, workersTheirs, argument, terminal);
+        if (e == Errno.None)
+        {
+            Child.Arguments(Child.Copy(RoleWords.SpawnerHost), argument);
+            e = Child.Start(hostTheirs, 0, null, true, null, 0, out _);
+        }
+        Libc.Close(workersTheirs);
+        Libc.Close(hostTheirs);
+        if (e != Errno.None)
+        {
+            Libc.WriteAll(terminal >= 0 ? terminal : 2, Encoding.UTF8.GetBytes("aotftpd: a spawner could not be started: " + ErrnoText.Name(e) + "\n"));
+            Libc._exit(Cli.CommandLine.ExitFailed);
+        }
+    }
+
+    /// <summary>The namespaces are made once, with the spawner. One that this machine does not give is told, never passed over in silence.</summary>
+    private static Errno StartWorkersSide(Settings settings, bool root, int socket, byte* argument, int terminal)
+    {
+        Child.Arguments(Child.Copy(RoleWords.SpawnerWorkers), argument);
+        int wanted = (settings.Isolate ? Libc.CLONE_NEWPID | Libc.CLONE_NEWIPC : 0) | (settings.IsolateNetwork ? Libc.CLONE_NEWNET : 0);
+        if (!root)
+        {
+            // chroot needs a capability: in a namespace of his own even an ordinary user has it.
+            return Child.Start(socket, wanted | Libc.CLONE_NEWUSER, null, true, Libc.getuid(), Libc.getgid(), out _);
+        }
+        Errno e = Child.Start(socket, wanted, null, true, null, 0, out _);
+        if (e is not (Errno.EPERM or Errno.EINVAL or Errno.ENOSPC or Errno.ENOSYS) || wanted == 0 || settings.RequireIsolation)
+        {
+            return e;
+        }
+        Libc.WriteAll(terminal >= 0 ? terminal : 2, "aotftpd: warning: this machine gives no namespaces: isolate and isolate_network are without effect\n"u8);
+        return Child.Start(socket, 0, null, true, null, 0, out _);
+    }
+
+    /// <summary>One-way: the calling thread becomes the service user with SYS_CHROOT alone, and execs; all threads of the new image are born so.</summary>
+    private static void BecomeListener(Settings settings, RoleArgument mode, bool root, ListenerArguments handed)
+    {
+        ulong keep = 0;
+        if (root)
+        {
+            keep = Capability.SysChroot | (settings.ConnectFromPort20 && settings.FtpDataPort < 1024 ? Capability.NetBindService : 0);
+        }
+        string? fault = Drop.ToListener(mode.ServiceUid, mode.ServiceGid, keep, root);
+        if (fault == null)
+        {
+            foreach (int fd in handed.AllDescriptors())
+            {
+                Libc.Fcntl(fd, Libc.F_SETFD, 0, out _);
+            }
+            Libc.Fcntl(Child.ExeDescriptor, Libc.F_SETFD, 1, out _);
+            List<byte[]> words = [RoleWords.Listener.ToArray(), mode.ToText(), .. handed.ToArguments()];
+            Child.ExecSelf(Child.ArgumentVector(words));
+            fault = "exec of the listener: " + ErrnoText.Name(Libc.LastErrno);
+        }
+        Libc.WriteAll(handed.Stderr >= 0 ? handed.Stderr : 2, Encoding.UTF8.GetBytes("aotftpd: " + fault + "\n"));
+        Libc._exit(Cli.CommandLine.ExitFailed);
+    }
+
+    /// <summary>Moves a descriptor to where no fixed number can meet it.</summary>
+    internal static int Keep(int fd)
+    {
+        if (fd > FirstKept)
+        {
+            return fd;
+        }
+        Check(Libc.DupAtLeast(fd, FirstKept + 1, out int kept), "descriptor");
+        Libc.Close(fd);
+        return kept;
+    }
+
+    private static int DupOf(int fd)
+    {
+        Check(Libc.DupAtLeast(fd, FirstKept + 1, out int copy), "descriptor");
+        return copy;
+    }
+
+    private static void Check(Errno e, string what)
+    {
+        if (e != Errno.None)
+        {
+            throw new StartFailure(what + ": " + ErrnoText.Name(e));
+        }
+    }
+}
+
+/// <summary>Why a start failed, in words for the administrator, and the exit status.</summary>
+internal sealed class StartFailure(string text, int status = Cli.CommandLine.ExitFailed) : Exception(text)
+{
+    /// <summary>1, or 2 for a bad configuration.</summary>
+    internal int Status => status;
+}

@@ -1,0 +1,158 @@
+// The session's end of its socket to the listener: requests go out, sockets and orders come in.
+// Run by the session worker, never blocking. Its peer is the listener, whose frames are still checked by the one table;
+// when the link breaks there is nothing left to serve and the process must end.
+using System;
+using Aotftpd.Ipc;
+using Aotftpd.Native;
+
+namespace Aotftpd.Transfer;
+
+/// <summary>Frames between a session and the listener.</summary>
+internal sealed class ListenerLink
+{
+    // The longest frame that a session may hear has eight bytes; a longer one is cut and counts as a fault.
+    private const int FrameBytes = 64;
+
+    private int _dataSocket = -1;
+    private int _dataErrno;
+    private bool _dataAnswered;
+    private bool _dataPending;
+    private int _answersToDrop;
+
+    /// <summary>Takes over the use of the socket to the listener.</summary>
+    internal ListenerLink(int fd)
+    {
+        Fd = fd;
+        Passive = new PassiveSockets(this);
+    }
+
+    internal int Fd { get; }
+
+    /// <summary>True once the listener closed its end or broke the rules: the process must end at once.</summary>
+    internal bool Gone { get; private set; }
+
+    /// <summary>The service ends; what runs may finish.</summary>
+    internal bool Draining { get; private set; }
+
+    /// <summary>The administrator ends this client now.</summary>
+    internal bool Kicked { get; private set; }
+
+    /// <summary>Unbound sockets for passive connections.</summary>
+    internal PassiveSockets Passive { get; }
+
+    /// <summary>Takes all frames that wait, without blocking. False if the listener is gone.</summary>
+    internal bool Receive()
+    {
+        Span<byte> frame = stackalloc byte[FrameBytes];
+        Span<int> descriptors = stackalloc int[FrameTable.DescriptorsMax];
+        while (!Gone)
+        {
+            Errno e = Libc.ReceiveFrame(Fd, frame, descriptors, Libc.MSG_DONTWAIT, out int length, out int count, out _);
+            if (e == Errno.EAGAIN)
+            {
+                return true;
+            }
+            if (e != Errno.None || length == 0
+                || FrameTable.Fault(frame[..length], count, Role.Listener, Role.Session, out FrameKind kind) != null)
+            {
+                CloseAll(descriptors[..count]);
+                Gone = true;
+                return false;
+            }
+            Take(kind, frame[..length], descriptors[..count]);
+        }
+        return false;
+    }
+
+    /// <summary>Sends one frame without waiting; EAGAIN if the listener's queue is full.</summary>
+    internal Errno Send(ReadOnlySpan<byte> frame)
+    {
+        if (Gone)
+        {
+            return Errno.EPIPE;
+        }
+        Errno e = Libc.SendFrame(Fd, frame, default, Libc.MSG_DONTWAIT);
+        if (e is Errno.EPIPE or Errno.ECONNRESET or Errno.ENOTCONN)
+        {
+            Gone = true;
+        }
+        return e;
+    }
+
+    /// <summary>Asks for a socket that connects to the client: DATA_PORT. Sixteen zero bytes mean the control peer.</summary>
+    internal Errno AskForDataSocket(int port, ReadOnlySpan<byte> address16)
+    {
+        AbandonDataSocket();
+        Span<byte> buffer = stackalloc byte[FrameBytes];
+        DataPortFrame request = new() { Port = (ushort)port, Address16 = address16 };
+        Errno e = Send(request.Write(buffer).Frame);
+        _dataPending = e == Errno.None;
+        return e;
+    }
+
+    /// <summary>True once the answer is here; <paramref name="errno"/> 0 gives the socket, which is then the caller's.</summary>
+    internal bool TryTakeDataSocket(out int fd, out int errno)
+    {
+        fd = _dataSocket;
+        errno = _dataErrno;
+        if (!_dataAnswered)
+        {
+            return false;
+        }
+        _dataAnswered = false;
+        _dataSocket = -1;
+        return true;
+    }
+
+    /// <summary>Gives up a request: its answer is closed when it comes.</summary>
+    internal void AbandonDataSocket()
+    {
+        Libc.Close(_dataSocket);
+        _dataSocket = -1;
+        _dataAnswered = false;
+        if (_dataPending)
+        {
+            _dataPending = false;
+            _answersToDrop++;
+        }
+    }
+
+    private void Take(FrameKind kind, ReadOnlySpan<byte> frame, ReadOnlySpan<int> descriptors)
+    {
+        switch (kind)
+        {
+            case FrameKind.SocketsAre:
+                Passive.Answered(ErrnoFrame.Read(frame), descriptors);
+                break;
+            case FrameKind.DataSocket when _answersToDrop > 0:
+                _answersToDrop--;
+                CloseAll(descriptors);
+                break;
+            case FrameKind.DataSocket when _dataPending:
+                _dataPending = false;
+                _dataAnswered = true;
+                _dataErrno = ErrnoFrame.Read(frame);
+                _dataSocket = descriptors.IsEmpty ? -1 : descriptors[0];
+                break;
+            case FrameKind.Drain:
+                Draining = true;
+                break;
+            case FrameKind.Kick:
+                Kicked = true;
+                break;
+            default:
+                // An answer to what was never asked: the listener and we no longer mean the same thing.
+                CloseAll(descriptors);
+                Gone = true;
+                break;
+        }
+    }
+
+    private static void CloseAll(ReadOnlySpan<int> descriptors)
+    {
+        foreach (int fd in descriptors)
+        {
+            Libc.Close(fd);
+        }
+    }
+}

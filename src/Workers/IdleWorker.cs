@@ -1,0 +1,201 @@
+// What a freshly forked worker of `zygote workers` does: waits for BECOME, takes on the identity that it names, proves it,
+// says READY and only then goes on as prelogin or session, which read the client's bytes. Runs as root with SETUID, SETGID
+// and SYS_CHROOT until then; trusts the listener's descriptors, checks every length.
+using System;
+using Aotftpd.Config;
+using Aotftpd.Ipc;
+using Aotftpd.Logging;
+using Aotftpd.Native;
+using Aotftpd.Privilege;
+using Aotftpd.Spawner;
+using Aotftpd.Workers.Prelogin;
+using Aotftpd.Workers.Session;
+
+namespace Aotftpd.Workers;
+
+/// <summary>An idle worker's life until it has a role.</summary>
+internal static class IdleWorker
+{
+    private const int ListenerFd = Child.SocketDescriptor;
+    private const int FilesMax = 64;
+
+    private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, []);
+    private static byte[] s_emptyRoot = [];
+
+    /// <summary>In the zygote, before its first fork: the only public setting that workers are born with.</summary>
+    internal static void Inherit(RoleArgument mode)
+    {
+        s_mode = mode;
+        s_emptyRoot = mode.EmptyRootNul(workersSide: true);
+    }
+
+    /// <summary>Entry of the forked child; the result is the exit status.</summary>
+    internal static int Run()
+    {
+        try
+        {
+            return WaitAndServe();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // A bug: this client alone is lost, and the listener names the status in its log.
+            return ExitStatus.Bug;
+        }
+    }
+
+    private static int WaitAndServe()
+    {
+        ProcessTitle.Set("idle"u8);
+        Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
+        byte[] frame = new byte[FrameTable.BytesMax];
+        if (Libc.ReceiveFrame(ListenerFd, frame, fds, 0, out int length, out int count, out _) != Errno.None || length == 0)
+        {
+            return ExitStatus.Done;
+        }
+        if (FrameTable.Fault(frame.AsSpan(0, length), count, Role.Listener, Role.Idle, out _) != null || !BecomeFrame.TryRead(frame.AsSpan(0, length), out BecomeFrame become)
+            || count != 3 + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) + become.PassiveSockets || become.HasAccount != (become.Role == Role.Session))
+        {
+            return ExitStatus.Frames;
+        }
+        WorkerBirth birth = new()
+        {
+            ListenerFd = ListenerFd,
+            ClientFd = fds[0],
+            LogFd = fds[2],
+            ChownerFd = become.HasChowner ? fds[become.HasAccount ? 4 : 3] : -1,
+            PassiveSockets = fds[(count - become.PassiveSockets)..count].ToArray(),
+            Rest = become.Rest.ToArray(),
+            Sessions = become.Sessions,
+            ClientId = become.ClientId,
+        };
+        if (!ReadMemory(fds[1], become.HasAccount ? fds[3] : -1, ref birth))
+        {
+            return Refuse(birth, "settings or account not readable", ExitStatus.Frames);
+        }
+        string? fault = Become(birth);
+        if (fault != null)
+        {
+            return Refuse(birth, fault, ExitStatus.Setup);
+        }
+        fault = Proof.Check(s_uid, s_gid, s_groups, 0, 1, true, s_mode.ChangeIds);
+        if (fault != null)
+        {
+            return Refuse(birth, "proof of the drop: " + fault, ExitStatus.Proof);
+        }
+        if (Libc.SendFrame(ListenerFd, ShortFrame.Write(frame, FrameKind.Ready), [], 0) != Errno.None)
+        {
+            return ExitStatus.Done;
+        }
+        if (birth.Account == null)
+        {
+            PreloginWorker.Run(birth);
+        }
+        else
+        {
+            SessionWorker.Run(birth);
+        }
+        return ExitStatus.Done;
+    }
+
+    private static uint s_uid, s_gid;
+    private static int s_groups;
+
+    private static bool ReadMemory(int settingsFd, int accountFd, ref WorkerBirth birth)
+    {
+        if (Libc.MapSealed(settingsFd, Limits.SnapshotBytesMax, out ReadOnlySpan<byte> bytes) != Errno.None)
+        {
+            return false;
+        }
+        bool read = Snapshot.TryDeserialize(bytes, out Snapshot snapshot);
+        Libc.Unmap(bytes);
+        Libc.Close(settingsFd);
+        birth.Snapshot = snapshot;
+        if (!read || accountFd < 0)
+        {
+            return read;
+        }
+        if (Libc.MapSealed(accountFd, Limits.AccountBytesMax, out bytes) != Errno.None)
+        {
+            return false;
+        }
+        read = Account.TryRead(bytes, out Account account);
+        Libc.Unmap(bytes);
+        Libc.Close(accountFd);
+        birth.Account = account;
+        if (read && account.UserSettings.Length > 0)
+        {
+            read = Snapshot.TryDeserialize(account.UserSettings, out snapshot);
+            birth.Snapshot = snapshot;
+        }
+        return read;
+    }
+
+    private static string? Become(in WorkerBirth birth)
+    {
+        string? fault = Proof.Open();
+        if (fault != null)
+        {
+            return fault;
+        }
+        Identity id = default;
+        byte[] groupless = [];
+        if (birth.Account is not { } account)
+        {
+            AccountEntry nopriv = birth.Snapshot.Nopriv;
+            if (s_mode.ChangeIds && (!nopriv.Present || nopriv.Uid == 0))
+            {
+                return "nopriv_user is not known";
+            }
+            id = new() { Uid = nopriv.Uid, Gid = nopriv.Gid, RootNul = s_emptyRoot };
+        }
+        else
+        {
+            if (account.Root.Length > 0 && !s_mode.Chroot)
+            {
+                return "no chroot is possible on this machine";
+            }
+            id = new()
+            {
+                Uid = account.Uid,
+                Gid = account.Gid,
+                Groups = account.Groups,
+                RootNul = account.Root.Length > 0 ? [.. account.Root, 0] : groupless,
+                StartNul = account.StartDirectory.Length > 0 ? [.. account.StartDirectory, 0] : groupless,
+            };
+        }
+        s_uid = id.Uid;
+        s_gid = id.Gid;
+        s_groups = id.Groups.Length;
+        // SECURITY: no login ever becomes uid 0, whatever a verdict says.
+        if (s_mode.ChangeIds && id.Uid == 0)
+        {
+            return "uid 0 is refused";
+        }
+        fault = Drop.ToIdentity(id, s_mode.ChangeIds);
+        return fault == null ? ApplyLimits(birth.Account) : fault + ": " + ErrnoText.Name(Libc.LastErrno);
+    }
+
+    /// <summary>Limits of the PAM session, never raised beyond what we have, and our own: no core, no child, few descriptors.</summary>
+    private static string? ApplyLimits(Account? account)
+    {
+        for (int i = 0; account != null && i < account.RlimitCur.Length; i++)
+        {
+            if ((account.RlimitMask >> i & 1) != 0 && i is not (Libc.RLIMIT_CORE or Libc.RLIMIT_NPROC or Libc.RLIMIT_NOFILE)
+                && Libc.SetLimit(i, new() { Current = account.RlimitCur[i], Maximum = account.RlimitMax[i] }) != Errno.None && i == Libc.RLIMIT_FSIZE)
+            {
+                return "setrlimit of the file size";
+            }
+        }
+        return Libc.SetLimit(Libc.RLIMIT_NOFILE, new() { Current = FilesMax, Maximum = FilesMax }) != Errno.None
+            || Libc.SetLimit(Libc.RLIMIT_NPROC, default) != Errno.None
+            || Libc.SetLimit(Libc.RLIMIT_CORE, default) != Errno.None ? "setrlimit" : null;
+    }
+
+    private static int Refuse(in WorkerBirth birth, string fault, int status)
+    {
+        LogFrame note = new() { Action = LogAction.Note, Flags = LogFlags.Warning | LogFlags.Failed, Text = System.Text.Encoding.UTF8.GetBytes(fault) };
+        LogSender log = default;
+        log.TryLog(birth.LogFd, note);
+        return status;
+    }
+}

@@ -1,0 +1,158 @@
+// Ways out of the root that a client could try, by names, links, renames and races.
+using System;
+using System.IO;
+using System.Threading;
+using Xunit;
+
+namespace Aotftpd.Tests;
+
+public sealed class JailTests
+{
+    private const string Local = "local_enable=YES\nanonymous_enable=NO\nwrite_enable=YES\nlocal_root=$ROOT\nchroot_local_user=YES\nallow_writeable_chroot=YES\n";
+
+    public static TheoryData<string> Outside => ["../secret", "../../../../../../etc/passwd", "/../secret", "/etc/passwd", "./../secret", "sub/../../secret", "//../secret",
+        "link-abs", "link-rel", "link-dir/passwd", "/proc/self/root/etc/passwd", "/proc/1/root/etc/passwd", "/dev/../etc/passwd", "~root/x", "..\\secret", "%2e%2e/secret", "..;/secret"];
+
+    private static Server Arrange(string config) => Server.Start(config, s =>
+    {
+        File.WriteAllText(s.DirectoryPath + "/secret", "top secret");
+        Sys.Chmod(s.DirectoryPath + "/secret", 644);
+        s.MakeDirectory("sub", 777);
+        File.CreateSymbolicLink(s.Root + "/link-abs", s.DirectoryPath + "/secret");
+        File.CreateSymbolicLink(s.Root + "/link-rel", "../secret");
+        File.CreateSymbolicLink(s.Root + "/link-dir", "/etc");
+    });
+
+    [Theory]
+    [MemberData(nameof(Outside))]
+    public void A_path_outside_can_not_be_read(string path)
+    {
+        using Server s = Arrange("");
+        using FtpConversation c = s.Login();
+        c.Passive();
+        c.Do("RETR " + path, 550);
+        c.Do("SIZE " + path, 550);
+        c.Do("MDTM " + path, 550);
+        s.Stop();
+    }
+
+    [Theory]
+    [MemberData(nameof(Outside))]
+    public void A_path_outside_can_not_be_written(string path)
+    {
+        using Server s = Arrange(Local);
+        Sys.Chown(s.Root, Users.Alice);
+        Sys.Chmod(s.DirectoryPath, 777);
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.Passive();
+        c.Send("APPE " + path);
+        Reply r = c.ReadReply();
+        if (r.Code == 150)
+        {
+            c.ReadReply();
+        }
+        c.Do("DELE " + path);
+        c.Do("SITE CHMOD 777 " + path);
+        Assert.Equal("top secret", File.ReadAllText(s.DirectoryPath + "/secret"));
+        Assert.Equal((UnixFileMode)0b110_100_100, File.GetUnixFileMode(s.DirectoryPath + "/secret"));
+        Sys.Chmod(s.DirectoryPath, 755);
+        s.Stop();
+    }
+
+    [Fact]
+    public void A_directory_moved_out_of_the_jail_while_it_is_current_opens_no_door()
+    {
+        using Server s = Arrange(Local);
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.Do("CWD sub", 250);
+        Directory.Move(s.Root + "/sub", s.DirectoryPath + "/moved");
+        c.Do("CWD ..");
+        c.Passive();
+        c.Do("RETR secret", 550);
+        c.Do("RETR ../secret", 550);
+        c.Do("RETR ../../etc/passwd", 550);
+        s.Stop();
+    }
+
+    [Fact]
+    public void Swapping_a_directory_for_a_link_never_leads_out()
+    {
+        using Server s = Arrange("");
+        s.Put("race/secret", "inside");
+        using CancellationTokenSource stop = new();
+        Thread swapper = new(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                Directory.Move(s.Root + "/race", s.Root + "/race.kept");
+                File.CreateSymbolicLink(s.Root + "/race", s.DirectoryPath);
+                File.Delete(s.Root + "/race");
+                Directory.Move(s.Root + "/race.kept", s.Root + "/race");
+            }
+        });
+        swapper.Start();
+        try
+        {
+            using FtpConversation c = s.Login();
+            for (int i = 0; i < 200; i++)
+            {
+                using System.Net.Sockets.Socket data = c.OpenData();
+                Reply r = c.Do("RETR race/secret");
+                if (r.Code == 150)
+                {
+                    Assert.Equal("inside"u8.ToArray(), FtpConversation.ReadAll(data));
+                    c.Expect(226);
+                }
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+            swapper.Join();
+        }
+        s.Stop();
+    }
+
+    [Fact]
+    public void Names_from_a_rename_stay_inside()
+    {
+        using Server s = Arrange(Local);
+        Sys.Chown(s.Root, Users.Alice);
+        s.Put("mine", "x", owner: Users.Alice);
+        Sys.Chmod(s.DirectoryPath, 777);
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.Do("RNFR mine", 350);
+        Reply r = c.Do("RNTO ../../outside");
+        Assert.False(File.Exists(s.DirectoryPath + "/outside") || File.Exists("/tmp/outside"), r.Text);
+        Sys.Chmod(s.DirectoryPath, 755);
+        s.Stop();
+    }
+
+    [Fact]
+    public void Special_files_are_not_served()
+    {
+        using Server s = Arrange("");
+        Sys.Shell("mkfifo '" + s.Root + "/fifo'; chmod 644 '" + s.Root + "/fifo'; mknod '" + s.Root + "/null' c 1 3; chmod 666 '" + s.Root + "/null'");
+        using FtpConversation c = s.Login();
+        c.Passive();
+        c.Do("RETR fifo", 550);
+        c.Do("RETR null", 550);
+        c.Do("SIZE fifo", 550);
+        c.Do("NOOP", 200);
+        s.Stop();
+    }
+
+    [Fact]
+    public void Control_bytes_in_names_do_not_forge_log_lines()
+    {
+        using Server s = Arrange(Local + "log_ftp_protocol=YES\n");
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.SendRaw("MKD a\0b [pid 1] [root] OK LOGIN: Client \"6.6.6.6\"\x1b[2J\r\n");
+        c.ReadReply();
+        c.Do("QUIT", 221);
+        Assert.True(Sys.Eventually(() => s.Log.Contains("6.6.6.6")), s.Log);
+        Assert.DoesNotContain(s.Log.Split('\n'), l => l.Contains("6.6.6.6") && !l.Contains("127.0.0.1"));
+        Assert.DoesNotContain("\x1b", s.Log);
+        s.Stop();
+    }
+}

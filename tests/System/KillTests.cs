@@ -1,0 +1,149 @@
+// Any process may die at any moment: who notices, and how soon.
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Net.Sockets;
+using System.Threading;
+using Xunit;
+
+namespace Aotftpd.Tests;
+
+[Collection("Alone")]
+public sealed class KillTests
+{
+    private const string Local = "local_enable=YES\nlocal_root=$ROOT\nchroot_local_user=YES\nsession_support=YES\n";
+
+    [Theory]
+    [InlineData("prelogin")]
+    [InlineData("session")]
+    public void A_killed_worker_is_noticed_by_its_own_client_only(string role)
+    {
+        using Server s = Server.Start("", x => x.Put("f", "x"));
+        using FtpConversation other = s.Login();
+        HashSet<int> before = [.. s.Processes().Select(p => p.Pid)];
+        using FtpConversation victim = role == "prelogin" ? s.Connect() : s.Login();
+        int pid = 0;
+        Assert.True(Sys.Eventually(() => (pid = s.Role(role).Select(p => p.Pid).FirstOrDefault(p => role == "prelogin" || !before.Contains(p))) != 0));
+        if (role == "session")
+        {
+            // The two sessions differ by age; the newer one is the victim's.
+            pid = s.Role("session").OrderBy(p => long.Parse(p.Read("stat").Split(") ")[1].Split(' ')[19])).ThenBy(p => p.Pid).Last().Pid;
+        }
+        long start = Environment.TickCount64;
+        Sys.Kill(pid, Sys.SIGKILL);
+        victim.ExpectClosed(2);
+        Assert.InRange(Environment.TickCount64 - start, 0, 500);
+        Assert.Equal("x", other.FetchText("RETR f"));
+        using FtpConversation fresh = s.Login();
+        Assert.Equal("x", fresh.FetchText("RETR f"));
+        Assert.True(Sys.Eventually(() => (s.Log + s.Output).Contains("127.0.0.1") && (s.Log + s.Output).ToLowerInvariant().Contains("signal 9")), "the log does not tell: " + s.Log + s.Output);
+        s.Stop();
+    }
+
+    [Fact]
+    public void A_session_killed_in_a_transfer_ends_both_connections()
+    {
+        using Server s = Server.Start("", x => x.Put("big", Sys.Noise(30_000_000)));
+        using FtpConversation c = s.Login();
+        using Socket data = c.OpenData();
+        c.Do("RETR big", 150);
+        Sys.Kill(Assert.Single(s.Role("session")).Pid, Sys.SIGKILL);
+        c.ExpectClosed(2);
+        s.Stop();
+    }
+
+    [Theory]
+    [InlineData("listener")]
+    [InlineData("spawner workers")]
+    [InlineData("spawner host")]
+    public void Without_a_central_process_everything_is_gone_within_a_second(string role)
+    {
+        using Server s = Server.Start(Local, x => x.Put("f", "x"));
+        using FtpConversation a = s.Login();
+        using FtpConversation b = s.Connect();
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        Sys.Kill(Assert.Single(s.Role(role)).Pid, Sys.SIGKILL);
+        s.AssertGone(1);
+        a.ExpectClosed(1);
+        b.ExpectClosed(1);
+        c.ExpectClosed(1);
+    }
+
+    [Theory]
+    [InlineData("zygote workers")]
+    [InlineData("logger")]
+    public void A_process_that_can_be_replaced_is_and_sessions_go_on(string role)
+    {
+        using Server s = Server.Start(Local, x => x.Put("f", "x"));
+        using FtpConversation a = s.Login();
+        int old = Assert.Single(s.Role(role)).Pid;
+        Sys.Kill(old, Sys.SIGKILL);
+        Assert.True(Sys.Eventually(() => s.Role(role).Any(p => p.Pid != old)), string.Join("; ", s.Processes().Select(p => p.Title)));
+        Assert.Equal("x", a.FetchText("RETR f"));
+        using FtpConversation b = s.Login();
+        Assert.Equal("x", b.FetchText("RETR f"));
+        Assert.True(Sys.Eventually(() => s.Log.Split("OK DOWNLOAD").Length > 2), s.Log);
+        s.Stop();
+    }
+
+    [Fact]
+    public void Killing_the_whole_idle_pool_again_and_again_stops_nobody()
+    {
+        using Server s = Server.Start("", x => x.Put("f", "x"));
+        for (int i = 0; i < 10; i++)
+        {
+            foreach (ProcessView p in s.Role("idle"))
+            {
+                Sys.Kill(p.Pid, Sys.SIGKILL);
+            }
+            Assert.True(Sys.Eventually(() =>
+            {
+                try
+                {
+                    using FtpConversation c = s.Login();
+                    return c.FetchText("RETR f") == "x";
+                }
+                catch (Exception e) when (e is SocketException or Xunit.Sdk.XunitException)
+                {
+                    return false;
+                }
+            }), s.Output + s.Log);
+        }
+        s.Stop();
+    }
+
+    [Fact]
+    public void Workers_killed_in_every_phase_leave_nothing()
+    {
+        using Server s = Server.Start(Local, x => x.Put("f", "x"));
+        Random random = new(7);
+        for (int i = 0; i < 60; i++)
+        {
+            try
+            {
+                using FtpConversation c = new(s.Address, s.Port);
+                Thread killer = new(() =>
+                {
+                    Thread.Sleep(random.Next(0, 12));
+                    ProcessView? p = s.Role("prelogin").Concat(s.Role("session")).Concat(s.Role("auth")).FirstOrDefault();
+                    if (p is not null)
+                    {
+                        Sys.Kill(p.Pid, Sys.SIGKILL);
+                    }
+                });
+                killer.Start();
+                c.Expect(220);
+                c.Login(i % 2 == 0 ? "anonymous" : Users.Alice, "alice-pass");
+                killer.Join();
+            }
+            catch (Exception e) when (e is SocketException or Xunit.Sdk.XunitException)
+            {
+                // The client of a killed worker sees the end of its connection, or nothing at all if it was too quick.
+            }
+        }
+        using FtpConversation last = s.Login(Users.Alice, "alice-pass");
+        Assert.Equal("x", last.FetchText("RETR f"));
+        Assert.True(Sys.Eventually(() => s.Role("session").Count == 1 && s.Role("prelogin").Count == 0), string.Join("; ", s.Processes().Select(p => p.Title)));
+        s.Stop();
+    }
+}

@@ -1,0 +1,119 @@
+// The few system calls of the tests themselves, and running of other programs.
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Threading;
+
+namespace Aotftpd.Tests;
+
+internal static partial class Sys
+{
+    internal const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int chown(string path, uint uid, uint gid);
+
+    [LibraryImport("libc")]
+    internal static partial uint geteuid();
+
+    internal static void Kill(int pid, int signal) => kill(pid, signal);
+
+    internal static void Chmod(string path, int octal) =>
+        File.SetUnixFileMode(path, (UnixFileMode)Convert.ToInt32(octal.ToString(), 8));
+
+    internal static void Chown(string path, string user)
+    {
+        (uint uid, uint gid) = Users.Ids(user);
+        if (chown(path, uid, gid) != 0)
+        {
+            throw new InvalidOperationException("chown " + path + ": errno " + Marshal.GetLastPInvokeError());
+        }
+    }
+
+    internal sealed record Result(int Exit, string Output, string Errors)
+    {
+        internal string All => Output + Errors;
+    }
+
+    /// <summary>Runs a program to its end; kills it after the deadline, which then is a failure.</summary>
+    internal static Result Run(string program, string[] arguments, string? input = null, string? directory = null, int seconds = 30,
+        IReadOnlyDictionary<string, string>? environment = null)
+    {
+        ProcessStartInfo info = new(program)
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+            WorkingDirectory = directory ?? "/tmp", StandardOutputEncoding = Encoding.Latin1, StandardErrorEncoding = Encoding.Latin1,
+        };
+        foreach (string a in arguments)
+        {
+            info.ArgumentList.Add(a);
+        }
+        info.Environment["HOME"] = directory ?? "/tmp";
+        foreach ((string name, string value) in environment ?? new Dictionary<string, string>())
+        {
+            info.Environment[name] = value;
+        }
+        using Process p = Process.Start(info)!;
+        var output = p.StandardOutput.ReadToEndAsync();
+        var errors = p.StandardError.ReadToEndAsync();
+        if (input is not null)
+        {
+            p.StandardInput.Write(input);
+        }
+        p.StandardInput.Close();
+        if (!p.WaitForExit(seconds * 1000))
+        {
+            p.Kill(entireProcessTree: true);
+            throw new TimeoutException(program + " " + string.Join(' ', arguments) + " did not end in " + seconds + " s: " + output.Result + errors.Result);
+        }
+        return new Result(p.ExitCode, output.Result, errors.Result);
+    }
+
+    internal static Result Shell(string script, string? directory = null, int seconds = 30) => Run("/bin/bash", ["-c", script], null, directory, seconds);
+
+    /// <summary>Waits until the condition holds; false after the deadline.</summary>
+    internal static bool Eventually(Func<bool> condition, double seconds = 5)
+    {
+        long end = Environment.TickCount64 + (long)(seconds * 1000);
+        while (!condition())
+        {
+            if (Environment.TickCount64 > end)
+            {
+                return false;
+            }
+            Thread.Sleep(10);
+        }
+        return true;
+    }
+
+    /// <summary>The first of several programs that is installed; a missing client is a failure, never a skip.</summary>
+    internal static string Program(params string[] names)
+    {
+        foreach (string name in names)
+        {
+            foreach (string directory in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'))
+            {
+                string path = Path.Combine(directory, name);
+                if (File.Exists(path))
+                {
+                    return path;
+                }
+            }
+        }
+        throw new InvalidOperationException("none of these is installed (make deps): " + string.Join(", ", names));
+    }
+
+    /// <summary>Bytes that look random and are the same in each run.</summary>
+    internal static byte[] Noise(int length, int seed = 1)
+    {
+        byte[] bytes = new byte[length];
+        new Random(seed).NextBytes(bytes);
+        return bytes;
+    }
+}

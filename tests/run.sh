@@ -1,0 +1,60 @@
+#!/bin/bash
+# Runs the named test projects (unit, system, clients) and ends with one line for all of them.
+set -u
+cd "$(dirname "$0")"
+log=../out/test.log
+mkdir -p ../out
+: >"$log"
+skipped=0 broken=0
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1
+
+project() { # project NAME PREFIX [ARGUMENT…]
+    local name=$1 prefix=$2
+    shift 2
+    echo "== tests/$name"
+    dotnet build -v quiet -c Release "$name/$name.csproj" ${properties:-} || { broken=1; return; }
+    $prefix dotnet test --project "$name/$name.csproj" -c Release --no-build --no-ansi "$@" 2>&1 | tee -a "$log"
+    # A project that died before its summary has failed, whatever it printed.
+    [ "${PIPESTATUS[0]}" = 0 ] || broken=1
+}
+
+filter=()
+[ -z "${FILTER:-}" ] || filter=(--filter-class "*$FILTER*")
+
+for part in "$@"; do
+    case $part in
+    unit) project Unit "" "${filter[@]}" ;;
+    system)
+        [ -x "$AOTFTPD" ] || { echo "no server at $AOTFTPD: run make first" >&2; broken=1; continue; }
+        project System ./namespace.sh "${filter[@]}"
+        ;;
+    clients)
+        # FluentFTP is not on every package feed. The attempt is remembered for an hour: a feed that lacks it is slow to say so.
+        stamp=../out/fluentftp
+        if [ ! -e "$stamp" ] || [ -n "$(find "$stamp" -mmin +60)" ]; then
+            if dotnet restore -v quiet Clients/Clients.csproj -p:WithFluentFtp=true >../out/fluentftp.log 2>&1; then
+                echo yes >"$stamp"
+            else
+                echo no >"$stamp"
+            fi
+        fi
+        if [ "$(cat "$stamp")" = yes ]; then
+            properties=-p:WithFluentFtp=true project Clients ./namespace.sh "${filter[@]}"
+        else
+            echo "== tests/Clients: skipped: FluentFTP can not be restored from the configured feeds ($(grep -o 'NU[0-9]*: .*' ../out/fluentftp.log | head -1))"
+            skipped=$((skipped + 1))
+        fi
+        ;;
+    esac
+done
+
+awk -v s="$skipped" -v broken="$broken" '
+    /^ +succeeded:/ { p += $2 }
+    /^ +failed:/    { f += $2 }
+    /^ +skipped:/   { s += $2 }
+    END {
+        if (broken && !f) f = 1
+        printf "%d passed, %d failed, %d skipped\n", p, f, s
+        exit f > 0 || p == 0
+    }' "$log"
