@@ -168,6 +168,8 @@ internal sealed partial class Service
         bool done = false;
         if (Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
         {
+            // The logger names the worker's pid in its lines by what the kernel says of the sender.
+            Libc.SetSocketOption(loggerEnd, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
             AttachLogger(c, w, loggerEnd);
             fds[0] = c.Fd;
             fds[1] = role == Role.Session ? _sessionSettings : _preloginSettings;

@@ -164,7 +164,8 @@ internal sealed partial class Service
         w.Phase = Phase.Serving;
         foreach (string line in Encoding.UTF8.GetString(answer.Text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            LogService(line, answer.Accepted ? LogFlags.Warning : LogFlags.Error);
+            // What the start has told the administrator already goes to the log alone.
+            LogService(line, answer.Accepted ? LogFlags.Warning : LogFlags.Error, terminal: w == _config);
         }
         if (w != _config)
         {

@@ -291,11 +291,11 @@ internal sealed partial class Service
 
     // --- log ---
 
-    private void LogService(string text, LogFlags flags)
+    private void LogService(string text, LogFlags flags, bool terminal = true)
     {
         LogFrame frame = new() { Action = LogAction.Service, Flags = flags, Text = Encoding.UTF8.GetBytes(text) };
         LogToLogger(frame);
-        if (_start.Stderr >= 0 && (flags & (LogFlags.Warning | LogFlags.Error)) != 0)
+        if (terminal && _start.Stderr >= 0 && (flags & (LogFlags.Warning | LogFlags.Error)) != 0)
         {
             Complain(_start.Stderr, "aotftpd: " + text + "\n");
         }

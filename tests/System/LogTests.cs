@@ -50,7 +50,7 @@ public sealed class LogTests
         string[] wanted =
         [
             Date + @" \[pid \d+\] CONNECT: Client ""127\.0\.0\.1""",
-            Date + @" \[pid \d+\] \[ftp\] OK LOGIN: Client ""127\.0\.0\.1"", anon password ""me@example\.org""",
+            Date + @" \[pid \d+\] \[aott-anon\] OK LOGIN: Client ""127\.0\.0\.1"", anon password ""me@example\.org""",
             Date + @" \[pid \d+\] \[[a-z-]+\] OK DOWNLOAD: Client ""127\.0\.0\.1"", ""/f"", 2000 bytes, [\d.]+Kbyte/sec",
             Date + @" \[pid \d+\] \[aott-alice\] OK LOGIN: Client ""127\.0\.0\.1""",
             Date + @" \[pid \d+\] \[aott-alice\] OK UPLOAD: Client ""127\.0\.0\.1"", ""/up load"", 5 bytes, [\d.]+Kbyte/sec",
@@ -141,7 +141,7 @@ public sealed class LogTests
                 seen += System.Text.Encoding.Latin1.GetString(buffer, 0, log.Receive(buffer)) + "\n";
             }
             // Facility FTP (11), severity INFO (6).
-            Assert.Matches(@"(?m)^<94>.*\[ftp\] OK LOGIN: Client ""127\.0\.0\.1""", seen);
+            Assert.Matches(@"(?m)^<94>.*\[aott-anon\] OK LOGIN: Client ""127\.0\.0\.1""", seen);
             s.Stop();
         }
         finally
