@@ -8,7 +8,6 @@ using Aotftpd.Ipc;
 using Aotftpd.Native;
 using Aotftpd.Protocol;
 using Aotftpd.Transfer;
-using Aotftpd.Workers;
 
 namespace Aotftpd.Commands;
 
@@ -37,27 +36,16 @@ internal sealed class Session
     private int _stateLength;
     private readonly byte[] _stateText = new byte[StateCommandBytesMax];
 
-    internal Session(in WorkerBirth birth)
+    /// <summary>Begins a session on a control connection, in the directory where the login has put the process.</summary>
+    internal Session(ControlConnection control, Snapshot snapshot, Account account)
     {
-        Account = birth.Account ?? Account.None;
-        Snapshot = birth.Snapshot;
-        Settings = birth.Snapshot.Settings;
-        ChownerFd = birth.ChownerFd;
-        SessionsAtStart = birth.Sessions;
-        Link = new ListenerLink(birth.ListenerFd);
-        Link.Passive.Add(birth.PassiveSockets);
-        Control = new ControlConnection(birth.ClientFd, Link, birth.LogFd, LineReader.LineBytesMax)
-        {
-            IdleSeconds = (uint)Settings.IdleSessionTimeout,
-            LogProtocol = Settings.LogFtpProtocol,
-        };
-        if (birth.Rest is { Length: > 0 } rest)
-        {
-            Control.Reader.Load(rest);
-        }
-
-        _ = Libc.LocalAddress(birth.ClientFd, out SocketAddress local);
-        _ = Libc.PeerAddress(birth.ClientFd, out SocketAddress peer);
+        Control = control;
+        Link = control.Link;
+        Snapshot = snapshot;
+        Settings = snapshot.Settings;
+        Account = account;
+        _ = Libc.LocalAddress(control.ClientFd, out SocketAddress local);
+        _ = Libc.PeerAddress(control.ClientFd, out SocketAddress peer);
         Local = local;
         Peer = peer;
         Zone = Settings.UseLocaltime && Snapshot.ZoneBytes.Length != 0 ? ZoneRules.FromBytes(Snapshot.ZoneBytes) : ZoneRules.Utc;
@@ -98,9 +86,10 @@ internal sealed class Session
     internal SocketAddress Peer { get; }
 
     /// <summary>The socket to the chowner; −1 without one, or once it has failed.</summary>
-    internal int ChownerFd { get; set; }
+    internal int ChownerFd { get; set; } = -1;
 
-    internal uint SessionsAtStart { get; }
+    /// <summary>Sessions of the service when this one began, itself included; 0 if that is not known.</summary>
+    internal uint SessionsAtStart { get; init; }
 
     /// <summary>anon_max_rate or local_max_rate; 0 is unlimited.</summary>
     internal uint RateBytesPerSecond { get; }

@@ -1,7 +1,6 @@
 // One entry of a listing as a line, and MLST's single one: the least look at the file that the form needs, then Protocol's formatters.
 // Run by the session worker, once per entry; allocates nothing.
 using System;
-using System.Runtime.CompilerServices;
 using Aotftpd.Native;
 using Aotftpd.Protocol;
 
@@ -142,7 +141,6 @@ internal sealed unsafe partial class DirectoryListing
         return true;
     }
 
-    [SkipLocalsInit]
     private static EntryInfo Info(in Statx s) => new()
     {
         Mode = s.Mode,

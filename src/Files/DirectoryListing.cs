@@ -2,6 +2,7 @@
 // straight into one buffer that goes to a sink. Run by the session worker with the user's ids.
 // Directories are hostile: millions of entries, names of any bytes, entries that vanish. A listing is whole or says that it is not.
 using System;
+using System.Runtime.InteropServices;
 using Aotftpd.Native;
 using Aotftpd.Protocol;
 
@@ -224,7 +225,7 @@ internal sealed unsafe partial class DirectoryListing
                 byte* record = Dents + at;
                 at += *(ushort*)(record + 16);
                 byte* pointer = record + 19;
-                ReadOnlySpan<byte> name = System.Runtime.InteropServices.MemoryMarshal.CreateReadOnlySpanFromNullTerminated(pointer);
+                ReadOnlySpan<byte> name = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(pointer);
                 if (IsShown(name) && !(stream ? Line(fd, pointer, name, record[18], usePrefix: true) : Remember(fd, pointer, name, record[18])))
                 {
                     return false;

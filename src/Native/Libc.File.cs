@@ -63,9 +63,9 @@ internal struct FileLock
 
 internal static unsafe partial class Libc
 {
-    internal const int F_SETLK = 6, F_SETLKW = 7, F_OFD_SETLK = 37, F_SETPIPE_SZ = 1031;
+    internal const int F_SETLK = 6, F_OFD_SETLK = 37, F_SETPIPE_SZ = 1031;
     internal const short F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
-    internal const int SEEK_SET = 0, SEEK_CUR = 1, SEEK_END = 2;
+    internal const int SEEK_SET = 0;
     internal const uint S_IFMT = 0xF000, S_IFDIR = 0x4000, S_IFREG = 0x8000, S_IFLNK = 0xA000, S_IFCHR = 0x2000, S_IFBLK = 0x6000, S_IFIFO = 0x1000, S_IFSOCK = 0xC000;
 
     /// <summary>Bits of statx(2)'s mask.</summary>
@@ -76,8 +76,7 @@ internal static unsafe partial class Libc
     internal const int R_OK = 4, W_OK = 2, X_OK = 1;
 
     internal const int AT_NO_AUTOMOUNT = 0x800, AT_EACCESS = 0x200;
-    internal const uint SPLICE_F_MOVE = 1, SPLICE_F_NONBLOCK = 2, SPLICE_F_MORE = 4;
-    internal const uint RENAME_NOREPLACE = 1;
+    internal const uint SPLICE_F_MOVE = 1, SPLICE_F_NONBLOCK = 2;
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
     private static partial int statx_raw(int dir, byte* path, int flags, uint mask, Statx* status);

@@ -6,6 +6,7 @@ using Aotftpd.Config;
 using Aotftpd.Files;
 using Aotftpd.Ipc;
 using Aotftpd.Protocol;
+using Aotftpd.Transfer;
 
 namespace Aotftpd.Workers.Session;
 
@@ -15,7 +16,7 @@ internal static class SessionWorker
     /// <summary>Serves one client until it is gone; the caller then ends the process.</summary>
     internal static void Run(in WorkerBirth birth)
     {
-        Commands.Session session = new(in birth);
+        Commands.Session session = Begin(in birth);
         SetUmask(session);
         session.DirectoryMessage(230);
         session.Reply.Line(230, "Login successful."u8);
@@ -32,6 +33,28 @@ internal static class SessionWorker
             Handle(session, line);
             session.ShowIdle();
         }
+    }
+
+    private static Commands.Session Begin(in WorkerBirth birth)
+    {
+        Settings settings = birth.Snapshot.Settings;
+        ListenerLink link = new(birth.ListenerFd);
+        link.Passive.Add(birth.PassiveSockets);
+        ControlConnection control = new(birth.ClientFd, link, birth.LogFd, LineReader.LineBytesMax)
+        {
+            IdleSeconds = (uint)settings.IdleSessionTimeout,
+            LogProtocol = settings.LogFtpProtocol,
+        };
+        if (birth.Rest is { Length: > 0 } rest)
+        {
+            control.Reader.Load(rest);
+        }
+
+        return new(control, birth.Snapshot, birth.Account ?? Account.None)
+        {
+            ChownerFd = birth.ChownerFd,
+            SessionsAtStart = birth.Sessions,
+        };
     }
 
     private static void Handle(Commands.Session session, ReadOnlySpan<byte> line)

@@ -13,7 +13,7 @@ public sealed class PreloginTests
 {
     private static string Greeting(Snapshot? snapshot, params (int, object)[] options)
     {
-        using WorkerFixture w = WorkerFixture.Prelogin(snapshot, options);
+        using WorkerFixture w = WorkerFixture.Ungreeted(snapshot, options);
         return w.Reply();
     }
 
@@ -238,7 +238,7 @@ public sealed class PreloginTests
     [InlineData(false, "ftp", false)]
     public void The_user_list_is_asked_at_USER(bool deny, string name, bool welcome)
     {
-        using WorkerFixture w = WorkerFixture.Prelogin(new() { UserList = WorkerFixture.B("anna\n#x\n") }, (OptionIndex.UserlistEnable, true), (OptionIndex.UserlistDeny, deny));
+        using WorkerFixture w = WorkerFixture.Ungreeted(new() { UserList = WorkerFixture.B("anna\n#x\n") }, (OptionIndex.UserlistEnable, true), (OptionIndex.UserlistDeny, deny));
         w.Reply();
         Assert.Equal(welcome ? "331 Please specify the password." : "530 Permission denied.", w.Ask("USER " + name));
         Assert.Empty(w.Claims);
@@ -247,7 +247,7 @@ public sealed class PreloginTests
     [Fact]
     public void Refusals_of_the_user_list_count_as_failures()
     {
-        using WorkerFixture w = WorkerFixture.Prelogin(new() { UserList = WorkerFixture.B("anna\n") }, (OptionIndex.UserlistEnable, true), (OptionIndex.UserlistLog, true));
+        using WorkerFixture w = WorkerFixture.Ungreeted(new() { UserList = WorkerFixture.B("anna\n") }, (OptionIndex.UserlistEnable, true), (OptionIndex.UserlistLog, true));
         w.Reply();
         w.Ask("USER anna");
         w.Ask("USER anna");

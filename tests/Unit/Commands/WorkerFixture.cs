@@ -138,14 +138,20 @@ internal sealed class WorkerFixture : IDisposable
         new(true, Make(Settings.Defaults.With(OptionIndex.WriteEnable, true), options), account, rest, null);
 
     /// <summary>A prelogin worker with local_enable and these options; its greeting was not read yet.</summary>
-    internal static WorkerFixture Prelogin(Snapshot? snapshot, params (int Option, object Value)[] options) =>
+    internal static WorkerFixture Ungreeted(Snapshot? snapshot, params (int Option, object Value)[] options) =>
         new(false, Make(Settings.Defaults.With(OptionIndex.LocalEnable, true).With(OptionIndex.DelayFailedLogin, 0L), options), null, "", snapshot);
 
     internal static WorkerFixture Prelogin(params (int Option, object Value)[] options)
     {
-        WorkerFixture fixture = Prelogin(null, options);
+        WorkerFixture fixture = Ungreeted(null, options);
         Assert.StartsWith("220 ", fixture.Reply(), StringComparison.Ordinal);
         return fixture;
+    }
+
+    internal int ModeOf(string name)
+    {
+        Assert.Equal(Errno.None, Storage.Status(Root.At(name), followLinks: true, out FileStatus status));
+        return (int)status.Permissions;
     }
 
     internal void Send(string bytes) => Client.Send(B(bytes));

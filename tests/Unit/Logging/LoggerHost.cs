@@ -70,6 +70,11 @@ internal sealed class LoggerHost : IDisposable
     {
         int config = Attach(LogFilesFrame.ConfigClientId, "");
         Assert.Equal(Errno.None, Libc.SendFrame(config, new LogFilesFrame(flags).Write(_buffer), fds, 0));
+
+        // The logger closes its end when it has read ours to the end.
+        Libc.Shutdown(config, Libc.SHUT_WR);
+        Libc.Receive(config, _buffer, 0, out int left);
+        Assert.Equal(0, left);
         Libc.Close(config);
         foreach (int fd in fds)
         {
