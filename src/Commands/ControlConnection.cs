@@ -3,6 +3,7 @@
 // Trusts the listener's frames in their form only; every byte of the client is hostile. Nothing here blocks longer than
 // idle_session_timeout, and nothing is read while a reply is waiting to go out.
 using System;
+using System.Threading;
 using Aotftpd.Files;
 using Aotftpd.Ipc;
 using Aotftpd.Logging;
@@ -54,6 +55,15 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     private bool _draining;
     private bool _pollFailed;
 
+    private static byte[]? s_spareIn, s_spareOut;
+
+    /// <summary>In the zygote: buffers made before the fork cost a worker only the pages that it writes to.</summary>
+    internal static void MakeSpareBuffers()
+    {
+        s_spareIn = new byte[LineReader.LineBytesMax];
+        s_spareOut = new byte[ReplyBytes];
+    }
+
     /// <summary>Takes over the use of the descriptors and prepares the client's socket. <paramref name="readBytesMax"/>
     /// bounds one read, and so what can be left over behind a line.</summary>
     internal ControlConnection(int clientFd, ListenerLink link, int logFd, int readBytesMax)
@@ -62,8 +72,8 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         Link = link;
         _logFd = logFd;
         _readBytesMax = readBytesMax;
-        Reader = new LineReader(new byte[LineReader.LineBytesMax]);
-        Reply = new ReplyWriter(new byte[ReplyBytes]);
+        Reader = new LineReader(Interlocked.Exchange(ref s_spareIn, null) ?? new byte[LineReader.LineBytesMax]);
+        Reply = new ReplyWriter(Interlocked.Exchange(ref s_spareOut, null) ?? new byte[ReplyBytes]);
 
         // A failure costs nothing but speed: a socket that is not TCP has no such options.
         _ = Libc.SetSocketOption(clientFd, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);

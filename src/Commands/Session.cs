@@ -2,6 +2,7 @@
 // remembers between two commands. Run by the session worker as the user, in its root, without any privilege.
 // Paths are bytes as typed; the kernel resolves them, and what they may reach is decided by ids and root, not here.
 using System;
+using System.Runtime.CompilerServices;
 using Aotftpd.Config;
 using Aotftpd.Files;
 using Aotftpd.Ipc;
@@ -168,6 +169,7 @@ internal sealed class Session
     }
 
     /// <summary>The current directory within the root; empty if it has none any more. The span lives until the next change of directory.</summary>
+    [SkipLocalsInit]
     internal ReadOnlySpan<byte> CurrentDirectory(bool fresh)
     {
         if (fresh || _cwdLength == 0)
@@ -294,6 +296,7 @@ internal sealed class Session
     }
 
     /// <summary>The message of a directory that this session enters for the first time (dirmessage_enable), as lines of <paramref name="code"/>.</summary>
+    [SkipLocalsInit]
     internal void DirectoryMessage(int code)
     {
         if (!Settings.DirmessageEnable || !IsFirstVisit(Hash(CurrentDirectory(fresh: false))))

@@ -4,11 +4,14 @@ using System;
 
 namespace Aotftpd.Ipc;
 
-/// <summary>BECOME: the listener gives an idle worker its role. Descriptors: client, settings memfd, log socket, [account memfd], [chowner socket], unbound passive sockets.</summary>
+/// <summary>BECOME: the listener gives an idle worker its role. Descriptors: client, settings memfd, [log socket], [account memfd], [chowner socket], unbound passive sockets.</summary>
 internal ref struct BecomeFrame
 {
     /// <summary>Prelogin or Session.</summary>
     internal Role Role;
+
+    /// <summary>A socket to the logger is among the descriptors.</summary>
+    internal bool HasLog;
 
     /// <summary>An account memfd is among the descriptors.</summary>
     internal bool HasAccount;
@@ -33,7 +36,7 @@ internal ref struct BecomeFrame
     {
         FrameWriter w = new(buffer, FrameKind.Become);
         w.U16((ushort)Role);
-        w.U8((byte)((HasAccount ? 1 : 0) | (HasChowner ? 2 : 0)));
+        w.U8((byte)((HasAccount ? 1 : 0) | (HasChowner ? 2 : 0) | (HasLog ? 4 : 0)));
         w.U8(PassiveSockets);
         w.U32(Sessions);
         w.U64(ClientId);
@@ -51,6 +54,7 @@ internal ref struct BecomeFrame
         byte flags = r.U8();
         result.HasAccount = (flags & 1) != 0;
         result.HasChowner = (flags & 2) != 0;
+        result.HasLog = (flags & 4) != 0;
         result.PassiveSockets = r.U8();
         result.Sessions = r.U32();
         result.ClientId = r.U64();

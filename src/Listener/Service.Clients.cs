@@ -9,7 +9,6 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
-    private const int AcceptsPerTurn = 64;
     private const int RetryMilliseconds = 250;
     private const int BecomeMilliseconds = 30_000;
     private const int FirstPassiveSockets = 2;
@@ -25,27 +24,20 @@ internal sealed partial class Service
 
     private Client? FindClient(ulong id) => _byId.GetValueOrDefault(id);
 
+    /// <summary>One client a turn: what waits is told again.</summary>
     private void AcceptClients(int listening)
     {
-        for (int i = 0; i < AcceptsPerTurn; i++)
+        Errno e = Libc.Accept(listening, 0, out int fd, out SocketAddress peer);
+        if (e == Errno.None)
         {
-            Errno e = Libc.Accept(listening, 0, out int fd, out SocketAddress peer);
-            switch (e)
-            {
-                case Errno.None:
-                    Admit(fd, peer);
-                    break;
-                case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
-                    RefuseWithSpare(listening);
-                    PauseAccepting();
-                    return;
-                case Errno.EAGAIN:
-                    return;
-                default:
-                    // The client was gone before we took it: no connection.
-                    break;
-            }
+            Admit(fd, peer);
         }
+        else if (e is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM)
+        {
+            RefuseWithSpare(listening);
+            PauseAccepting();
+        }
+        // Anything else: the client was gone before we took it, which is no connection.
     }
 
     /// <summary>No descriptor is left: the one kept for this is given up for a moment, so that a client hears why.</summary>
@@ -164,16 +156,20 @@ internal sealed partial class Service
             return false;
         }
         Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
-        int log = -1, loggerEnd = -1, chowner = -1, chownerEnd = -1, n = 3, made = 0;
+        int log = -1, loggerEnd = -1, chowner = -1, chownerEnd = -1, n = 2, made = 0;
         bool done = false;
-        if (Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
+        if (!LogsClients || Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
         {
-            // The logger names the worker's pid in its lines by what the kernel says of the sender.
-            Libc.SetSocketOption(loggerEnd, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
-            AttachLogger(c, w, loggerEnd);
+            if (LogsClients)
+            {
+                AttachLogger(c, w, loggerEnd);
+            }
             fds[0] = c.Fd;
             fds[1] = role == Role.Session ? _sessionSettings : _preloginSettings;
-            fds[2] = log;
+            if (LogsClients)
+            {
+                fds[n++] = log;
+            }
             bool session = role == Role.Session;
             if (session)
             {
@@ -194,6 +190,7 @@ internal sealed partial class Service
             BecomeFrame frame = new()
             {
                 Role = role,
+                HasLog = LogsClients,
                 HasAccount = session,
                 HasChowner = chowner >= 0,
                 Sessions = _start.Client >= 0 ? 0 : (uint)_clientCount,
@@ -229,6 +226,9 @@ internal sealed partial class Service
         }
         return done;
     }
+
+    /// <summary>Without a configured log no line about a client is kept, so none is made.</summary>
+    private bool LogsClients => _settings.XferlogEnable || _settings.DualLogEnable || _settings.SyslogEnable;
 
     private void AttachLogger(Client c, Worker w, int socket)
     {

@@ -51,7 +51,7 @@ internal sealed partial class Service
     private void DecideAnonymous(Client c, ReadOnlySpan<byte> email)
     {
         ReadOnlySpan<byte> name = c.User.AsSpan(0, c.UserLength);
-        if (_settings.UserlistEnable && _settings.LocalEnable && ListFile.Contains(_snapshot.UserList, name) == _settings.UserlistDeny)
+        if (_settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, name)) == _settings.UserlistDeny)
         {
             RefuseLogin(c, "refused by userlist_file");
             return;
@@ -224,7 +224,6 @@ internal sealed partial class Service
         Libc.Close(c.Fd);
         c.Fd = -1;
         CloseAccount(c);
-        TrySend(_logger, Identity(c, c.Front).Write(_out, FrameKind.Identify).Frame);
         LogClient(c, LogAction.Login, LogFlags.None, default);
     }
 }

@@ -9,7 +9,6 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
-    private const int FramesPerTurn = 32;
     private const ushort SpawnerWorkersTag = 1, SpawnerHostTag = 2;
 
     private Worker?[] _workers = new Worker?[256];
@@ -227,20 +226,15 @@ internal sealed partial class Service
         _ => "process",
     };
 
-    /// <summary>Frames that wait on a worker's socket, up to a bound per turn so that nobody starves the others.</summary>
+    /// <summary>A worker's socket is ready.</summary>
     private void HearWorker(ushort tag)
     {
         if (_workers[tag] is not { Fd: >= 0 } w)
         {
             return;
         }
-        for (int i = 0; i < FramesPerTurn && w.Fd >= 0 && _workers[tag] == w; i++)
-        {
-            if (!HearOne(w))
-            {
-                return;
-            }
-        }
+        // One frame a turn: the socket is ready again if there are more, and a second read that finds nothing costs as much as a turn.
+        HearOne(w);
     }
 
     private bool HearOne(Worker w)

@@ -310,6 +310,7 @@ internal sealed partial class Service
     private void NoteClient(Client client, string text)
     {
         LogClient(client, LogAction.Note, LogFlags.Warning, Encoding.UTF8.GetBytes(text));
+        Complain(_start.Stderr, "aotftpd: " + Encoding.ASCII.GetString(client.Address, 0, client.AddressLength) + ": " + text + "\n");
     }
 
     private void LogToLogger(in LogFrame frame)
@@ -322,9 +323,12 @@ internal sealed partial class Service
 
     private static void Complain(int fd, string text)
     {
-        if (fd >= 0)
+        // A terminal that is stopped, or a full pipe, must not stop the service: POLLOUT promises room for PIPE_BUF bytes.
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        Span<PollFd> room = stackalloc PollFd[1] { new(fd, Libc.POLLOUT) };
+        if (fd >= 0 && bytes.Length <= FrameTable.BytesMax && Libc.Poll(room, 0, out int ready) == Errno.None && ready == 1 && room[0].Revents == Libc.POLLOUT)
         {
-            Libc.WriteAll(fd, Encoding.UTF8.GetBytes(text));
+            Libc.Write(fd, bytes, out _);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Aotftpd.Native;
 
 internal static unsafe partial class Libc
 {
-    internal const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17;
+    internal const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17, SIGXFSZ = 25;
     internal const int PR_SET_DUMPABLE = 4, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_CAPBSET_DROP = 24, PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
     internal const int CLONE_VM = 0x100, CLONE_VFORK = 0x4000, CLONE_NEWNS = 0x20000, CLONE_NEWIPC = 0x08000000, CLONE_NEWUSER = 0x10000000,
         CLONE_NEWPID = 0x20000000, CLONE_NEWNET = 0x40000000;
@@ -61,6 +61,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int pthread_sigmask(int how, void* set, void* old);
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint signal_raw(int signal, nint handler);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int signalfd(int fd, void* mask, int flags);
@@ -210,6 +213,9 @@ internal static unsafe partial class Libc
         set[0] = mask;
         pthread_sigmask(2, set, null);
     }
+
+    /// <summary>Ignores <paramref name="signal"/> from here on; exec hands that on (signal(7)).</summary>
+    internal static void IgnoreSignal(int signal) => signal_raw(signal, 1);
 
     /// <summary>signalfd(2), non-blocking; its records have 128 bytes, the signal's number first.</summary>
     internal static Errno SignalFd(ulong mask, out int fd)

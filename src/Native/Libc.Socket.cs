@@ -175,6 +175,16 @@ internal static unsafe partial class Libc
         return Errno.None;
     }
 
+    /// <summary>socketpair(2) of AF_UNIX SOCK_STREAM, both ends close-on-exec and blocking.</summary>
+    internal static Errno StreamPair(out int one, out int other)
+    {
+        int* pair = stackalloc int[2];
+        int rc = socketpair_raw(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+        one = rc < 0 ? -1 : pair[0];
+        other = rc < 0 ? -1 : pair[1];
+        return rc < 0 ? LastErrno : Errno.None;
+    }
+
     /// <summary>bind(2).</summary>
     internal static Errno Bind(int fd, in SocketAddress address)
     {

@@ -2,6 +2,7 @@
 // (there is no /proc in a jail) and read afterwards: their text is made at the moment of reading.
 // A proof that fails ends the process before a byte of its client is read.
 using System;
+using System.Runtime.CompilerServices;
 using Aotftpd.Native;
 
 namespace Aotftpd.Privilege;
@@ -14,6 +15,7 @@ internal static class Proof
     private static int s_count;
 
     /// <summary>Opens the status file of every thread; call before the root changes. Null, or what failed.</summary>
+    [SkipLocalsInit]
     internal static string? Open()
     {
         s_count = 0;
@@ -60,6 +62,7 @@ internal static class Proof
     /// Reads all status files, compares them with what the role must be, closes them, and tries to climb back.
     /// <paramref name="capabilities"/> are the permitted and effective ones; inheritable, ambient and bounding sets must be empty.
     /// </summary>
+    [SkipLocalsInit]
     internal static string? Check(uint uid, uint gid, int groups, ulong capabilities, int threads, bool noNewPrivileges, bool changedIds)
     {
         string? fault = s_count == threads ? null : "wrong number of threads";

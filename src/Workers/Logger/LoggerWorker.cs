@@ -21,6 +21,9 @@ internal sealed class LoggerWorker
     private const int FloodLines = 1000;
 
     private const int FramesPerTurn = 32;
+
+    // More than a socket's buffer holds of the smallest frames.
+    private const int FramesInQueueMax = 512;
     private const int TickMilliseconds = 1000;
     private const int GoodbyeMilliseconds = 300;
     private const ulong ListenerData = ulong.MaxValue;
@@ -31,7 +34,7 @@ internal sealed class LoggerWorker
     private readonly byte[] _frame = new byte[FrameTable.BytesMax];
     private readonly byte[] _listenerFrame = new byte[FrameTable.BytesMax];
     private readonly EpollEvent[] _events = new EpollEvent[Libc.EpollEventsMax];
-    private readonly List<Peer> _peers = [];
+    private readonly List<LogPeer> _peers = [];
     private readonly Stack<int> _free = new();
     private readonly LogClients _clients = new();
     private readonly LogTargets _targets = new();
@@ -47,23 +50,6 @@ internal sealed class LoggerWorker
         _listenerFd = listenerFd;
         _ep = ep;
         _listenerPid = Libc.PairMakerPid(listenerFd);
-    }
-
-    private sealed class Peer
-    {
-        internal int Fd = -1;
-        internal int Place;
-
-        /// <summary>Tells events of this socket from those of the one before in the same place.</summary>
-        internal uint Generation;
-
-        /// <summary>Whose worker it is; null for the config worker.</summary>
-        internal LogClient? Client;
-        internal uint Pid;
-        internal int Budget;
-        internal long BudgetMs;
-        internal uint Lost;
-        internal bool Muted;
     }
 
     /// <summary>Serves until <paramref name="listenerFd"/> ends and everything that was said before is written.</summary>
@@ -117,7 +103,7 @@ internal sealed class LoggerWorker
                 }
             }
         }
-        foreach (Peer peer in _peers)
+        foreach (LogPeer peer in _peers)
         {
             if (peer.Fd >= 0)
             {
@@ -143,7 +129,7 @@ internal sealed class LoggerWorker
         int place = (int)(uint)ready.Data;
         if (place < _peers.Count && _peers[place].Fd >= 0 && _peers[place].Generation == (uint)(ready.Data >> 32))
         {
-            HearPeer(_peers[place]);
+            HearPeer(_peers[place], FramesPerTurn);
         }
     }
 
@@ -182,13 +168,14 @@ internal sealed class LoggerWorker
                 Attach(attach, fds[0]);
                 return;
             case FrameKind.Identify when fault == null && AttachFrame.TryRead(frame, out AttachFrame identity):
-                _clients.Tell(identity);
+                Tell(identity);
                 return;
             case FrameKind.Log when fault == null && LogFrame.TryRead(frame, out LogFrame log):
                 LogClient? client = null;
                 if (log.ClientId != 0 && _clients.TryFind(log.ClientId, out LogClient found))
                 {
                     client = found;
+                    HearWorkersOf(found);
                 }
                 Record(log, client, client is { Pid: not 0 } ? client.Pid : _listenerPid);
                 return;
@@ -206,12 +193,12 @@ internal sealed class LoggerWorker
         if (!_free.TryPop(out int place))
         {
             place = _peers.Count;
-            _peers.Add(new Peer { Place = place });
+            _peers.Add(new LogPeer { Place = place });
         }
-        Peer peer = _peers[place];
+        LogPeer peer = _peers[place];
         peer.Fd = fd;
         peer.Generation++;
-        peer.Client = isConfig ? null : _clients.Tell(attach);
+        peer.Client = isConfig ? null : Tell(attach);
         peer.Pid = attach.Pid;
         peer.Budget = BudgetBurst;
         peer.BudgetMs = _nowMs;
@@ -222,7 +209,7 @@ internal sealed class LoggerWorker
             // SECURITY: a worker can't make us receive a descriptor (whose closing could block), and can't lie about its pid.
             Libc.SetSocketOption(fd, Libc.SOL_SOCKET, Libc.SO_PASSRIGHTS, 0);
             Libc.SetSocketOption(fd, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
-            peer.Client.Sockets++;
+            peer.Client.Add(peer);
         }
         _open++;
         if (Libc.EpollAdd(_ep, fd, Libc.EPOLLIN, DataOf(peer)) != Errno.None)
@@ -231,13 +218,33 @@ internal sealed class LoggerWorker
         }
     }
 
-    private static ulong DataOf(Peer peer) => ((ulong)peer.Generation << 32) | (uint)peer.Place;
+    private LogClient Tell(scoped in AttachFrame frame)
+    {
+        if (_clients.TryFind(frame.ClientId, out LogClient client))
+        {
+            HearWorkersOf(client);
+        }
+        return _clients.Tell(frame);
+    }
 
-    private void HearPeer(Peer peer)
+    private static ulong DataOf(LogPeer peer) => ((ulong)peer.Generation << 32) | (uint)peer.Place;
+
+    // What a worker said before the listener spoke of its client belongs before that, and to the client as it was then.
+    private void HearWorkersOf(LogClient client)
+    {
+        for (LogPeer? peer = client.FirstPeer; peer != null;)
+        {
+            LogPeer? next = peer.NextOfClient;
+            HearPeer(peer, FramesInQueueMax);
+            peer = next;
+        }
+    }
+
+    private void HearPeer(LogPeer peer, int framesMax)
     {
         Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
         Span<int> room = peer.Client == null ? fds : default;
-        for (int i = 0; i < FramesPerTurn && peer.Fd >= 0 && (i == 0 || !peer.Muted); i++)
+        for (int i = 0; i < framesMax && peer.Fd >= 0 && (i == 0 || !peer.Muted); i++)
         {
             Errno e = Libc.ReceiveFrame(peer.Fd, _frame, room, Libc.MSG_DONTWAIT, out int length, out int count, out int senderPid);
             if (e == Errno.EAGAIN)
@@ -254,8 +261,6 @@ internal sealed class LoggerWorker
                 Forget(peer);
                 return;
             }
-            // What the listener said before this event was made must be known before it is written.
-            HearListener(FramesPerTurn);
             if (peer.Client == null)
             {
                 TakeFiles(peer, _frame.AsSpan(0, length), fds[..count]);
@@ -267,7 +272,7 @@ internal sealed class LoggerWorker
         }
     }
 
-    private void TakeFiles(Peer peer, ReadOnlySpan<byte> frame, ReadOnlySpan<int> fds)
+    private void TakeFiles(LogPeer peer, ReadOnlySpan<byte> frame, ReadOnlySpan<int> fds)
     {
         string? fault = FrameTable.Fault(frame, fds.Length, Role.Config, Role.Logger, out _);
         if (fault != null || !LogFilesFrame.TryRead(frame, fds.Length, out LogFilesFrame files))
@@ -289,7 +294,7 @@ internal sealed class LoggerWorker
         }
     }
 
-    private void TakeEvent(Peer peer, LogClient client, ReadOnlySpan<byte> frame, int senderPid)
+    private void TakeEvent(LogPeer peer, LogClient client, ReadOnlySpan<byte> frame, int senderPid)
     {
         string? fault = FrameTable.Fault(frame, 0, Role.Prelogin | Role.Session, Role.Logger, out _);
         if (fault != null || !LogFrame.TryRead(frame, out LogFrame log))
@@ -323,7 +328,7 @@ internal sealed class LoggerWorker
         _ => false,
     };
 
-    private bool Spend(Peer peer)
+    private bool Spend(LogPeer peer)
     {
         const int MillisecondsPerLine = 1000 / BudgetPerSecond;
         long gained = (_nowMs - peer.BudgetMs) / MillisecondsPerLine;
@@ -346,7 +351,7 @@ internal sealed class LoggerWorker
         return false;
     }
 
-    private void TellLost(Peer peer)
+    private void TellLost(LogPeer peer)
     {
         if (peer.Lost == 0 || peer.Client == null)
         {
@@ -372,7 +377,7 @@ internal sealed class LoggerWorker
         {
             return;
         }
-        foreach (Peer peer in _peers)
+        foreach (LogPeer peer in _peers)
         {
             if (peer.Fd >= 0)
             {
@@ -381,7 +386,7 @@ internal sealed class LoggerWorker
         }
     }
 
-    private void Expel(Peer peer, string fault)
+    private void Expel(LogPeer peer, string fault)
     {
         if (peer.Client is { } client)
         {
@@ -399,7 +404,7 @@ internal sealed class LoggerWorker
         Forget(peer);
     }
 
-    private void Forget(Peer peer)
+    private void Forget(LogPeer peer)
     {
         TellLost(peer);
         Libc.EpollDelete(_ep, peer.Fd);
@@ -407,14 +412,17 @@ internal sealed class LoggerWorker
         peer.Fd = -1;
         if (peer.Client is { } client)
         {
-            _clients.Leave(client);
             peer.Client = null;
+            if (client.Remove(peer))
+            {
+                _clients.Depart(client);
+            }
         }
         _free.Push(peer.Place);
         _open--;
     }
 
-    private uint PidOf(Peer peer) => peer.Pid != 0 ? peer.Pid : _listenerPid;
+    private uint PidOf(LogPeer peer) => peer.Pid != 0 ? peer.Pid : _listenerPid;
 
     private void Complain(string text) =>
         Record(new LogFrame { Action = LogAction.Service, Flags = LogFlags.Warning, Text = System.Text.Encoding.ASCII.GetBytes(text) }, null, (uint)Libc.getpid());

@@ -2,6 +2,7 @@
 // Run by the prelogin worker. It decides nothing that matters: who may log in is the listener's word (frame LOGIN), which
 // believes nothing of what this process says. It holds a password for the time of one frame and wipes every copy it made.
 using System;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Aotftpd.Commands;
 using Aotftpd.Config;
@@ -270,6 +271,7 @@ internal sealed class PreloginDialogue
         }
     }
 
+    [SkipLocalsInit]
     private bool SendLogin(ReadOnlySpan<byte> user, ReadOnlySpan<byte> password)
     {
         Span<byte> buffer = stackalloc byte[FrameTable.BytesMax];

@@ -13,6 +13,9 @@ internal sealed class ProcessView(int pid)
 
     internal string Path => "/proc/" + Pid;
 
+    /// <summary>False once the process has ended; what was read of it until then may be incomplete.</summary>
+    internal bool Lives => Link(Path + "/exe").Length > 0;
+
     /// <summary>The command line as ps shows it: NULs as blanks, padding cut.</summary>
     internal string Title
     {
