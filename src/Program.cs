@@ -51,7 +51,7 @@ internal static unsafe class Program
             case "=zygote-host":
                 Name("zygote host"u8);
                 AuthWorker.WarmUp();
-                return SpawnerEntry.ZygoteOf(Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~Capability.Kill, &RunAuth);
+                return SpawnerEntry.ZygoteOf(Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~(Capability.Kill | Capability.SysChroot), &RunAuth);
             case "=logger":
                 Name("logger"u8);
                 return RunExecd(mode, Capability.None, mode.ServiceUid, mode.ServiceGid, &LoggerWorker.Run);

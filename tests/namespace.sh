@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a command in its own mount and network namespaces with a private copy of /etc, so that tests may add users and
-# PAM services, and take any port, without touching the machine. Needs root.
+# Runs a command in its own mount and network namespaces with a private copy of /etc and empty homes, so that tests may add
+# users and PAM services, and take any port, without touching the machine. Needs root.
 set -eu
 if [ "${1:-}" = --inside ]; then
     shift
@@ -11,6 +11,8 @@ if [ "${1:-}" = --inside ]; then
     mount --bind "$private" /etc
     umount "$private"
     rmdir "$private"
+    mkdir -p /tmp/aott-homes
+    mount -t tmpfs -o mode=755 tmpfs /tmp/aott-homes
     export AOTT_NAMESPACE=1
     exec "$@"
 fi

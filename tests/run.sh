@@ -14,7 +14,7 @@ project() { # project NAME PREFIX [ARGUMENT…]
     shift 2
     echo "== tests/$name"
     dotnet build -v quiet -c Release "$name/$name.csproj" ${properties:-} || { broken=1; return; }
-    $prefix dotnet test --project "$name/$name.csproj" -c Release --no-build --no-ansi "$@" 2>&1 | tee -a "$log"
+    $prefix dotnet test --project "$name/$name.csproj" -c Release --no-build --no-ansi --results-directory ../out/results "$@" 2>&1 | tee -a "$log"
     # A project that died before its summary has failed, whatever it printed.
     [ "${PIPESTATUS[0]}" = 0 ] || broken=1
 }

@@ -86,7 +86,8 @@ internal sealed unsafe partial class DirectoryListing
         {
             _names.Sort(first);
         }
-        if (!Lines(level.Fd, first, usePrefix: false))
+        // As vsftpd: NLST names carry the directory they are listed under, but for the one that nobody named.
+        if (!Lines(level.Fd, first, usePrefix: _pathLength != 1 || _path[0] != (byte)'.'))
         {
             return false;
         }

@@ -260,6 +260,14 @@ internal static class Storage
         return e == Errno.None && (length == 0 || buffer[0] != (byte)'/') ? Errno.ENOENT : e;
     }
 
+    /// <summary>True if the current directory was moved out of the worker's root (getcwd(2): its path begins with "(unreachable)").</summary>
+    [SkipLocalsInit]
+    internal static bool HasLeftRoot()
+    {
+        Span<byte> room = stackalloc byte[PathBytesMax + 1];
+        return Libc.CurrentDirectory(room, out int length) == Errno.None && (length == 0 || room[0] != (byte)'/');
+    }
+
     /// <summary>Reads the head of a small regular file (message_file); what does not fit is cut.</summary>
     internal static Errno ReadSmallFile(ReadOnlySpan<byte> path, Span<byte> buffer, out int length)
     {

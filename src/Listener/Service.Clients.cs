@@ -163,6 +163,10 @@ internal sealed partial class Service
             if (LogsClients)
             {
                 AttachLogger(c, w, loggerEnd);
+                if (role == Role.Session)
+                {
+                    LogClient(c, LogAction.Login, LogFlags.None, default);
+                }
             }
             fds[0] = c.Fd;
             fds[1] = role == Role.Session ? _sessionSettings : _preloginSettings;
@@ -232,6 +236,8 @@ internal sealed partial class Service
 
     private void AttachLogger(Client c, Worker w, int socket)
     {
+        // The kernel then tells the logger the pid of each line's sender.
+        Libc.SetSocketOption(socket, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
         Span<int> one = [socket];
         TrySend(_logger, Identity(c, w).Write(_out, FrameKind.Attach).Frame, one);
     }
@@ -242,7 +248,7 @@ internal sealed partial class Service
         AttachFrame frame = new()
         {
             ClientId = c.Id,
-            Pid = (uint)(w?.HostPid is > 0 ? w.HostPid : w?.Pid ?? 0),
+            Pid = (uint)(w?.HostPid ?? 0),
             Address = c.Address.AsSpan(0, c.AddressLength),
             User = c.User.AsSpan(0, c.UserLength),
         };

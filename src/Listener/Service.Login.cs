@@ -29,7 +29,11 @@ internal sealed partial class Service
         login.User.CopyTo(c.User);
         c.UserLength = login.User.Length;
         c.Rest = login.Rest.IsEmpty ? null : login.Rest.ToArray();
-        if (_settings.AnonymousEnable && IsAnonymousName(login.User))
+        if (!login.User.IsEmpty && _settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, login.User)) == _settings.UserlistDeny)
+        {
+            RefuseLogin(c, "refused by userlist_file", inLine: _settings.UserlistLog);
+        }
+        else if (_settings.AnonymousEnable && IsAnonymousName(login.User))
         {
             DecideAnonymous(c, login.Password);
         }
@@ -50,12 +54,6 @@ internal sealed partial class Service
 
     private void DecideAnonymous(Client c, ReadOnlySpan<byte> email)
     {
-        ReadOnlySpan<byte> name = c.User.AsSpan(0, c.UserLength);
-        if (_settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, name)) == _settings.UserlistDeny)
-        {
-            RefuseLogin(c, "refused by userlist_file");
-            return;
-        }
         if (!AnonymousAccount.EmailAllowed(_snapshot, email))
         {
             RefuseLogin(c, "e-mail address not allowed");
@@ -144,7 +142,8 @@ internal sealed partial class Service
         }
     }
 
-    private void RefuseLogin(Client c, string reason)
+    /// <summary>The line that log readers such as fail2ban match stays vsftpd's; why, stands in a line of its own.</summary>
+    private void RefuseLogin(Client c, string reason, bool inLine = false)
     {
         if (c.Auth is { Phase: Phase.Keeping } auth)
         {
@@ -155,7 +154,12 @@ internal sealed partial class Service
         c.Account = null;
         c.Failures++;
         TrySend(_logger, Identity(c, c.Front).Write(_out, FrameKind.Identify).Frame);
-        LogClient(c, LogAction.Login, LogFlags.Failed | LogFlags.Warning, Encoding.UTF8.GetBytes(reason));
+        byte[] text = Encoding.UTF8.GetBytes(reason);
+        LogClient(c, LogAction.Login, LogFlags.Failed | LogFlags.Warning, inLine ? text : default);
+        if (!inLine)
+        {
+            LogClient(c, LogAction.Note, LogFlags.None, [.. "login refused: "u8, .. text]);
+        }
         c.State = ClientState.Refused;
         long due = c.LoginAt + (_settings.DelayFailedLogin * 1000L);
         if (due <= _now)
@@ -224,6 +228,5 @@ internal sealed partial class Service
         Libc.Close(c.Fd);
         c.Fd = -1;
         CloseAccount(c);
-        LogClient(c, LogAction.Login, LogFlags.None, default);
     }
 }

@@ -173,8 +173,7 @@ internal sealed partial class Service
             // SPAWNED is still to come; it sends the KILL then.
             return;
         }
-        Worker? parent = w.Parent is { Fd: >= 0 } p ? p : w.Role is Role.Auth ? SpawnerHost : SpawnerWorkers;
-        Libc.SendFrame(parent.Fd, new KillFrame(w.Pid).Write(_out), [], Libc.MSG_DONTWAIT);
+        Libc.SendFrame(w.Parent!.Fd, new KillFrame(w.Pid).Write(_out), [], Libc.MSG_DONTWAIT);
     }
 
     /// <summary>Sends to a worker without waiting; one that does not read its few frames is killed.</summary>
@@ -358,7 +357,7 @@ internal sealed partial class Service
 
     private void OnExited(Worker parent, ChildFrame child)
     {
-        Worker? w = child.Tag != 0 ? _workers[child.Tag] : FindOrphan(child.Pid);
+        Worker? w = child.Tag != 0 ? _workers[child.Tag] : FindOrphan(parent, child.Pid);
         if (w == null || w.Pid != child.Pid)
         {
             return;
@@ -373,11 +372,12 @@ internal sealed partial class Service
         }
     }
 
-    private Worker? FindOrphan(int pid)
+    /// <summary>A worker whose zygote is gone, by the pid that its new parent names.</summary>
+    private Worker? FindOrphan(Worker parent, int pid)
     {
         foreach (Worker? w in _workers)
         {
-            if (w != null && w.Pid == pid && w.Parent is not { Fd: >= 0 })
+            if (w is { Orphan: true } && w.Pid == pid && w.Parent == parent)
             {
                 return w;
             }
@@ -408,12 +408,22 @@ internal sealed partial class Service
     /// <summary>A zygote is gone: its workers go on as children of the spawner; those not yet named by SPAWNED never came to be.</summary>
     private void OnZygoteLost(Worker zygote)
     {
+        Worker heir = zygote.Role == Role.ZygoteHost ? SpawnerHost : SpawnerWorkers;
         foreach (Worker? w in _workers)
         {
-            if (w != null && w.Parent == zygote && w.Pid == 0)
+            if (w == null || w.Parent != zygote)
+            {
+                continue;
+            }
+            if (w.Pid == 0)
             {
                 Gone(w, 0, "was lost with its zygote");
+                continue;
             }
+            // The kernel gave it to the spawner, which reaps it and kills it on our word from now on.
+            w.Parent = heir;
+            w.Orphan = true;
+            heir.Alive++;
         }
         if (zygote == _zygote)
         {

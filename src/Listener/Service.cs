@@ -20,7 +20,7 @@ internal sealed partial class Service
 {
     // What an epoll event is about: the high half of its data; the low half is a tag, an index or nothing.
     private const ulong OnWorker = 0, OnListening = 1UL << 32, OnSignal = 2UL << 32, OnControl = 3UL << 32, OnControlPeer = 4UL << 32;
-    private const int StopMilliseconds = 10_000, StopAtOnceMilliseconds = 500;
+    private const int StopMilliseconds = 5_000, StopAtOnceMilliseconds = 500;
 
     private readonly RoleArgument _mode;
     private readonly ListenerArguments _start;

@@ -35,6 +35,9 @@ internal sealed class Worker
     /// <summary>A zygote that makes no more workers.</summary>
     internal bool Retired;
 
+    /// <summary>Its zygote is gone; its parent is now a spawner, which knows its pid alone.</summary>
+    internal bool Orphan;
+
     /// <summary>Workers that a zygote has made, and those still alive.</summary>
     internal int Made, Alive;
 
@@ -52,7 +55,7 @@ internal sealed class Worker
         Parent = null;
         Client = null;
         Seen = 0;
-        Killed = Retired = false;
+        Killed = Retired = Orphan = false;
         Made = Alive = 0;
         BudgetSecond = BudgetUsed = 0;
     }

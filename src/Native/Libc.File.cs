@@ -120,9 +120,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     private static partial long lseek_raw(int fd, long offset, int whence);
 
-    [LibraryImport("libc", EntryPoint = "getcwd", SetLastError = true)]
-    private static partial byte* getcwd_raw(byte* buffer, nuint n);
-
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     private static partial int close_errno_raw(int fd);
 
@@ -292,12 +289,14 @@ internal static unsafe partial class Libc
         length = 0;
         fixed (byte* b = buffer)
         {
-            if (getcwd_raw(b, (nuint)buffer.Length) == null)
+            // The bare call: glibc's would walk up through "..", out of a root that the directory has left.
+            nint n = syscall(SysNo.Getcwd, (nint)b, buffer.Length, 0, 0, 0, 0);
+            if (n < 0)
             {
                 return LastErrno;
             }
+            length = (int)n - 1;
         }
-        length = buffer.IndexOf((byte)0);
         return Errno.None;
     }
 

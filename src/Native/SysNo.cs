@@ -16,6 +16,7 @@ internal static class SysNo
     internal static readonly int Capset = Arm ? 91 : 126;
     internal static readonly int ExitGroup = Arm ? 94 : 231;
     internal static readonly int Execveat = Arm ? 281 : 322;
+    internal static readonly int Getcwd = Arm ? 17 : 79;
     internal static readonly int Getpid = Arm ? 172 : 39;
     internal static readonly int Setsid = Arm ? 157 : 112;
     internal static readonly int Dup3 = Arm ? 24 : 292;

@@ -37,7 +37,8 @@ internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities,
         {
             Role.ZygoteWorkers or Role.ZygoteHost => ownCapabilities,
             Role.Logger => Capability.Become,
-            Role.Chowner => Capability.Chown | Capability.SysChroot,
+            // SETGID to leave root's groups behind; all but CHOWN is given up before the first frame.
+            Role.Chowner => Capability.Chown | Capability.SysChroot | Capability.SetGid,
             _ => Capability.None,
         };
         Child.Arguments(

@@ -67,6 +67,7 @@ internal static unsafe class Launcher
             throw new StartFailure(all.ToString(), Cli.CommandLine.ExitUsage);
         }
         Settings settings = snapshot.Settings;
+        TryLogs(snapshot);
         if (!root && !settings.RunAsLaunchingUser)
         {
             throw new StartFailure("must be started as root; an ordinary user can set run_as_launching_user=YES", Cli.CommandLine.ExitUsage);
@@ -97,6 +98,21 @@ internal static unsafe class Launcher
         BecomeListener(settings, mode, root, handed);
 
         static ulong Bit(int signal) => 1UL << (signal - 1);
+    }
+
+    /// <summary>A log that can not be opened is told before anything is started; the config role opens them again for the logger.</summary>
+    private static void TryLogs(Snapshot snapshot)
+    {
+        List<Diagnostic> errors = [], warnings = [];
+        LogOpener.Open(snapshot, errors, warnings).Close();
+        foreach (Diagnostic d in warnings)
+        {
+            Cli.CommandLine.Complain("aotftpd: warning: " + d + "\n");
+        }
+        if (errors.Count > 0)
+        {
+            throw new StartFailure(string.Join("\naotftpd: ", errors), Cli.CommandLine.ExitUsage);
+        }
     }
 
     /// <summary>

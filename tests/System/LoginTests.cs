@@ -193,6 +193,7 @@ public sealed class LoginTests : IDisposable
     public void A_pam_session_is_closed_when_the_client_leaves()
     {
         string log = "/tmp/aott-homes/pam.log";
+        File.Delete(log);
         File.WriteAllText("/etc/aott-pam.sh", "#!/bin/sh\necho \"$PAM_TYPE $PAM_USER $PAM_RHOST\" >> " + log + "\n");
         Sys.Chmod("/etc/aott-pam.sh", 755);
         File.WriteAllText("/etc/pam.d/aott-session", "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_exec.so /etc/aott-pam.sh\n");

@@ -205,7 +205,7 @@ internal sealed class PreloginDialogue
 
         if (anonymous && _settings.NoAnonPassword)
         {
-            return Decide("<no_password>"u8);
+            return Decide("<no_password>"u8, "Login incorrect."u8);
         }
 
         _reply.Line(331, "Please specify the password."u8);
@@ -213,19 +213,10 @@ internal sealed class PreloginDialogue
     }
 
     private bool IsRefusedByList(ReadOnlySpan<byte> name) =>
-        _settings.UserlistEnable && ListFile.Contains(_snapshot.UserList, name) == _settings.UserlistDeny;
+        _settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, name)) == _settings.UserlistDeny;
 
-    private Next RefuseByList()
-    {
-        if (_settings.UserlistLog)
-        {
-            _control.Log(LogAction.Login, LogFlags.Failed, _settings.UserlistDeny ? "User is in the deny user list."u8 : "User is not in the allow user list."u8);
-        }
-
-        Pause(_settings.DelayFailedLogin);
-        _reply.Line(530, "Permission denied."u8);
-        return AfterFailure();
-    }
+    // The listener has the same list: it refuses, counts, waits and logs as for a wrong password.
+    private Next RefuseByList() => Decide(default, "Permission denied."u8);
 
     private Next Pass(ReadOnlySpan<byte> password)
     {
@@ -237,11 +228,11 @@ internal sealed class PreloginDialogue
             return Next.Continue;
         }
 
-        return Decide(password);
+        return Decide(password, "Login incorrect."u8);
     }
 
     // Sends the claim to the listener and does what it says. The password is a part of the line buffer and gone when this returns.
-    private Next Decide(ReadOnlySpan<byte> password)
+    private Next Decide(ReadOnlySpan<byte> password, ReadOnlySpan<byte> refusal)
     {
         // SECURITY: a name or password that is too long is never cut to one that might fit; the empty name is refused like any wrong one.
         bool tooLong = _userIsTooLong || password.Length > Limits.PasswordBytesMax;
@@ -257,10 +248,10 @@ internal sealed class PreloginDialogue
         switch (outcome)
         {
             case LoginOutcome.Denied:
-                _reply.Line(530, "Login incorrect."u8);
+                _reply.Line(530, refusal);
                 return AfterFailure();
             case LoginOutcome.DeniedClose:
-                _reply.Line(530, "Login incorrect."u8);
+                _reply.Line(530, refusal);
                 return Next.End;
             case LoginOutcome.Unavailable:
                 _reply.Line(421, "Service not available, try again later."u8);

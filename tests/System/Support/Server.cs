@@ -85,7 +85,9 @@ internal sealed class Server : IDisposable
             Sys.Chmod(d, 755);
         }
         Server s = new(directory, FreePort(number));
-        File.Copy(Binary, s.Executable);
+        // By another program: a descriptor for writing of our own could be inherited by a process that another test starts just then,
+        // and the kernel would refuse to execute the file as long as it lives.
+        Assert.Equal(0, Sys.Run("/bin/cp", [Binary, s.Executable]).Exit);
         Sys.Chmod(s.Executable, 755);
         s.Configure(config);
         arrange?.Invoke(s);
@@ -165,7 +167,7 @@ internal sealed class Server : IDisposable
         {
             info.Environment[name] = value;
         }
-        _process = new Process { StartInfo = info };
+        Process process = new() { StartInfo = info };
         DataReceivedEventHandler keep = (_, e) =>
         {
             lock (_output)
@@ -173,9 +175,10 @@ internal sealed class Server : IDisposable
                 _output.Append(e.Data).Append('\n');
             }
         };
-        _process.OutputDataReceived += keep;
-        _process.ErrorDataReceived += keep;
-        _process.Start();
+        process.OutputDataReceived += keep;
+        process.ErrorDataReceived += keep;
+        process.Start();
+        _process = process;
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
         _process.StandardInput.Close();

@@ -36,13 +36,16 @@ public class LoggerWorkerTests
         int worker = host.Attach(1, "192.0.2.1");
         host.Say(worker, LogAction.Connect, "");
         host.Identify(1, "192.0.2.1", "mary", LogIdentity.None);
+        host.Say(host.Listener, LogAction.Note, "hello", client: 1);
+        LoggerHost.Until(() => host.Lines().Length == 2);
         host.Say(worker, LogAction.FtpCommand, "USER mary");
         host.Identify(1, "192.0.2.1", "ftp", LogIdentity.Anonymous, "me@");
         host.Say(host.Listener, LogAction.Login, "", client: 1);
-        LoggerHost.Until(() => host.Lines().Length == 3);
-        Assert.EndsWith("] CONNECT: Client \"192.0.2.1\"", host.Lines()[0]);
-        Assert.EndsWith("[mary] FTP command: Client \"192.0.2.1\", \"USER mary\"", host.Lines()[1]);
-        Assert.EndsWith("[ftp] OK LOGIN: Client \"192.0.2.1\", anon password \"me@\"", host.Lines()[2]);
+        LoggerHost.Until(() => host.Lines().Length == 4);
+        Assert.Matches(@"\[pid \d+\] CONNECT: Client ""192\.0\.2\.1""$", host.Lines()[0]);
+        Assert.EndsWith("[mary] NOTE: Client \"192.0.2.1\", \"hello\"", host.Lines()[1]);
+        Assert.EndsWith("[mary] FTP command: Client \"192.0.2.1\", \"USER mary\"", host.Lines()[2]);
+        Assert.EndsWith("[ftp] OK LOGIN: Client \"192.0.2.1\", anon password \"me@\"", host.Lines()[3]);
         Libc.Close(worker);
     }
 
