@@ -85,6 +85,11 @@ internal static unsafe class Program
 
     private static int RunExecd(RoleArgument mode, ulong keep, uint uid, uint gid, delegate*<int, void> run)
     {
+        if (Libc.GetLimit(Libc.RLIMIT_NOFILE, out ResourceLimit files) == Errno.None)
+        {
+            // One socket of each session ends here.
+            Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });
+        }
         string? fault = Proof.Open()
             ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), mode.HostChroot ? keep : Capability.None, mode.ChangeIds)
             ?? Proof.Check(uid, gid, 0, mode.HostChroot ? keep : Capability.None, 2, false, mode.ChangeIds);

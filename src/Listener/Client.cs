@@ -67,6 +67,12 @@ internal sealed class Client
     /// <summary>Monotonic milliseconds of the accept, of the last LOGIN and of the session's start.</summary>
     internal long ConnectedAt, LoginAt, SessionAt;
 
+    /// <summary>Monotonic milliseconds of the last BECOME.</summary>
+    internal long BecomeAt;
+
+    /// <summary>KICK was sent; what comes next is KILL.</summary>
+    internal bool Kicked;
+
     internal ulong Bytes;
     internal uint Files;
     internal byte[]? Command;
@@ -84,7 +90,8 @@ internal sealed class Client
         Failures = 0;
         Rest = AnonymousPassword = null;
         Account = null;
-        ConnectedAt = LoginAt = SessionAt = 0;
+        ConnectedAt = LoginAt = SessionAt = BecomeAt = 0;
+        Kicked = false;
         Bytes = 0;
         Files = 0;
     }

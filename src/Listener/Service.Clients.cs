@@ -68,6 +68,15 @@ internal sealed partial class Service
 
     private void ResumeAccepting()
     {
+        if (_controlPaused)
+        {
+            _controlPaused = false;
+            Libc.EpollAdd(_epoll, _start.Control, Libc.EPOLLIN, OnControl);
+        }
+        if (!_acceptPaused)
+        {
+            return;
+        }
         _acceptPaused = false;
         for (int i = 0; i < _start.Listening.Count; i++)
         {
@@ -105,6 +114,7 @@ internal sealed partial class Service
         if (Libc.LocalAddress(fd, out SocketAddress local) != Errno.None)
         {
             Libc.Close(fd);
+            _ended |= _start.Client >= 0;
             return;
         }
         _accepted++;
@@ -138,17 +148,33 @@ internal sealed partial class Service
     private void StartPrelogin(Client c)
     {
         c.State = ClientState.Prelogin;
+        c.BecomeAt = _now;
         if (!Become(c, Role.Prelogin))
         {
             EndUnserved(c, "no worker could be had");
             return;
         }
-        _timers.Add(_now + Math.Min(BecomeMilliseconds, Limits.LoginSecondsMax * 1000), TimerKind.BecomeTime, c.Id);
+        _timers.Add(_now + BecomeMilliseconds, TimerKind.BecomeTime, c.Id);
         _timers.Add(_now + (Limits.LoginSecondsMax * 1000L), TimerKind.LoginTime, c.Id);
     }
 
-    /// <summary>Gives the client to an idle worker, with everything that its role needs and nothing else.</summary>
+    /// <summary>A pooled worker may have died unseen: the next one is asked.</summary>
     private bool Become(Client c, Role role)
+    {
+        for (int i = 0; i < BecomeTries; i++)
+        {
+            if (BecomeOnce(c, role))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private const int BecomeTries = 3;
+
+    /// <summary>Gives the client to an idle worker, with everything that its role needs and nothing else.</summary>
+    private bool BecomeOnce(Client c, Role role)
     {
         Worker? w = TakeIdle();
         if (w == null)
@@ -220,9 +246,12 @@ internal sealed partial class Service
         if (c.Rest != null)
         {
             _out.AsSpan().Clear();
-            c.Rest = null;
         }
-        if (!done)
+        if (done)
+        {
+            WipeRest(c);
+        }
+        else
         {
             w.Client = null;
             c.Front = null;
@@ -234,12 +263,47 @@ internal sealed partial class Service
     /// <summary>Without a configured log no line about a client is kept, so none is made.</summary>
     private bool LogsClients => _settings.XferlogEnable || _settings.DualLogEnable || _settings.SyslogEnable;
 
+    /// <summary>What a client sent ahead may hold a password.</summary>
+    private static void WipeRest(Client c)
+    {
+        c.Rest?.AsSpan().Clear();
+        c.Rest = null;
+    }
+
     private void AttachLogger(Client c, Worker w, int socket)
     {
         // The kernel then tells the logger the pid of each line's sender.
         Libc.SetSocketOption(socket, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
         Span<int> one = [socket];
-        TrySend(_logger, Identity(c, w).Write(_out, FrameKind.Attach).Frame, one);
+        ReadOnlySpan<byte> frame = Identity(c, w).Write(_out, FrameKind.Attach).Frame;
+        if (!TrySend(_logger, frame, one) && _waitingAttaches.Count < AttachesMax && Libc.DupAtLeast(socket, 3, out int copy) == Errno.None)
+        {
+            // The logger is busy or being started: it gets the socket, with all that waits in it, a little later.
+            _waitingAttaches.Enqueue((copy, frame.ToArray()));
+            if (_waitingAttaches.Count == 1)
+            {
+                _timers.Add(_now + AttachMilliseconds, TimerKind.Retry, 0);
+            }
+        }
+    }
+
+    private const int AttachesMax = 4096, AttachMilliseconds = 50;
+    private readonly Queue<(int Socket, byte[] Frame)> _waitingAttaches = new();
+
+    private void FlushAttaches()
+    {
+        Span<int> one = stackalloc int[1];
+        while (_waitingAttaches.TryPeek(out (int Socket, byte[] Frame) waiting))
+        {
+            one[0] = waiting.Socket;
+            if (!TrySend(_logger, waiting.Frame, one))
+            {
+                _timers.Add(_now + AttachMilliseconds, TimerKind.Retry, 0);
+                return;
+            }
+            Libc.Close(waiting.Socket);
+            _waitingAttaches.Dequeue();
+        }
     }
 
     /// <summary>What the logger knows of a client, from our own state.</summary>
@@ -270,8 +334,15 @@ internal sealed partial class Service
     {
         switch (kind)
         {
-            case TimerKind.LoginTime when c.State == ClientState.Prelogin && c.Front is { } front:
+            case TimerKind.LoginTime when c.State == ClientState.Prelogin && c.Front is { } front && !c.Kicked:
+                c.Kicked = true;
                 TrySend(front, ShortFrame.Write(_out, FrameKind.Kick));
+                _timers.Add(_now + FarewellMilliseconds, TimerKind.LoginTime, c.Id);
+                break;
+            case TimerKind.LoginTime when c.State is ClientState.Prelogin or ClientState.Changing && c.Front is { } front:
+                front.Killed = false;
+                Kill(front);
+                _timers.Add(_now + FarewellMilliseconds, TimerKind.LoginTime, c.Id);
                 break;
             case TimerKind.LoginTime when c.State is ClientState.Deciding or ClientState.Refused:
                 _timers.Add(_now + 1000, TimerKind.LoginTime, c.Id);
@@ -284,9 +355,12 @@ internal sealed partial class Service
                 break;
             case TimerKind.AuthTime when c.State == ClientState.Deciding && c.Auth != null && c.Account == null && _now - c.LoginAt >= AuthMilliseconds:
                 NoteClient(c, "the login took too long and is refused");
-                Kill(c.Auth);
+                Worker hung = c.Auth;
+                ReleaseAuth(c);
+                Kill(hung);
+                RefuseLogin(c, "auth did not answer in time");
                 break;
-            case TimerKind.BecomeTime when c.Front is { Phase: Phase.Becoming } w:
+            case TimerKind.BecomeTime when c.Front is { Phase: Phase.Becoming } w && _now - c.BecomeAt >= BecomeMilliseconds:
                 NoteClient(c, RoleName(w.Role) + " did not become ready in time");
                 Kill(w);
                 break;
@@ -320,10 +394,18 @@ internal sealed partial class Service
     {
         if (note != null)
         {
+            TrySend(_logger, Identity(c, null).Write(_out, FrameKind.Identify).Frame);
             NoteClient(c, note);
         }
         Libc.Send(c.Fd, "421 Service not available, closing control connection.\r\n"u8, Libc.MSG_DONTWAIT, out _);
         EndClient(c);
+    }
+
+    /// <summary>SECURITY: a worker may have set SO_LINGER on the socket that we share; our close must not wait for it.</summary>
+    private static void CloseNow(int fd)
+    {
+        Libc.SetLingerOff(fd);
+        Libc.Close(fd);
     }
 
     private void EndClient(Client c)
@@ -338,24 +420,12 @@ internal sealed partial class Service
             front.Client = null;
             Kill(front);
         }
-        if (c.Auth is { } auth)
-        {
-            auth.Client = null;
-            if (auth.Phase == Phase.Keeping)
-            {
-                TrySend(auth, ShortFrame.Write(_out, FrameKind.PamClose));
-                auth.Phase = Phase.Ending;
-            }
-            else
-            {
-                Kill(auth);
-            }
-        }
+        ReleaseAuth(c);
         if (c.Fd >= 0)
         {
             // The worker's copy may still be open for a moment: FIN goes out now.
             Libc.Shutdown(c.Fd, Libc.SHUT_WR);
-            Libc.Close(c.Fd);
+            CloseNow(c.Fd);
         }
         CloseAccount(c);
         (ulong High, ulong Low) key = (c.PeerHigh, c.PeerLow);
@@ -373,6 +443,7 @@ internal sealed partial class Service
         last.Index = c.Index;
         _clients[_clientCount] = null;
         _byId.Remove(c.Id);
+        WipeRest(c);
         c.Reset();
         c.Id = 0;
         _freeClients.Push(c);

@@ -12,10 +12,18 @@ internal sealed partial class Service
     private const int ControlPacketBytes = 32 * 1024;
     private const int ControlPeersMax = 8;
     private int _controlPeers;
+    private bool _controlPaused;
 
     private void AcceptControl()
     {
-        if (Libc.Accept(_start.Control, Libc.SOCK_NONBLOCK, out int fd, out _) != Errno.None)
+        Errno e = Libc.Accept(_start.Control, Libc.SOCK_NONBLOCK, out int fd, out _);
+        if (e is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM)
+        {
+            Libc.EpollDelete(_epoll, _start.Control);
+            _controlPaused = true;
+            _timers.Add(_now + RetryMilliseconds, TimerKind.Retry, 0);
+        }
+        if (e != Errno.None)
         {
             return;
         }

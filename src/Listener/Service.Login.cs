@@ -11,7 +11,7 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
-    private const int AuthMilliseconds = 60_000;
+    private const int AuthMilliseconds = 60_000, FarewellMilliseconds = 3_000;
 
     private void OnLogin(Worker w, Span<byte> frame)
     {
@@ -28,6 +28,7 @@ internal sealed partial class Service
         c.LoginAt = _now;
         login.User.CopyTo(c.User);
         c.UserLength = login.User.Length;
+        WipeRest(c);
         c.Rest = login.Rest.IsEmpty ? null : login.Rest.ToArray();
         if (!login.User.IsEmpty && _settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, login.User)) == _settings.UserlistDeny)
         {
@@ -76,7 +77,15 @@ internal sealed partial class Service
         if (auth == null || Libc.MemFd(out int account) != Errno.None)
         {
             NoteClient(c, "no auth worker could be had");
-            TrySend(c.Front, ShortFrame.Write(_out, FrameKind.LoginResult, (ushort)LoginOutcome.Unavailable));
+            if (auth != null)
+            {
+                Kill(auth);
+            }
+            if (c.Front is { } front)
+            {
+                TrySend(front, ShortFrame.Write(_out, FrameKind.LoginResult, (ushort)LoginOutcome.Unavailable));
+                KillLater(front, FarewellMilliseconds);
+            }
             return;
         }
         CheckFrame check = new()
@@ -100,14 +109,17 @@ internal sealed partial class Service
     private void OnVerdict(Worker auth, ReadOnlySpan<byte> frame)
     {
         Client? c = auth.Client;
-        if (c == null || c.State != ClientState.Deciding || !VerdictFrame.TryRead(frame, out VerdictFrame verdict))
+        if (c == null || c.Auth != auth || c.State != ClientState.Deciding || !VerdictFrame.TryRead(frame, out VerdictFrame verdict))
         {
-            Offence(auth, "sent a VERDICT that nobody waits for");
+            LogService("auth sent a VERDICT that nobody waits for", LogFlags.Warning);
+            Abandon(auth, AuthMilliseconds);
             return;
         }
         auth.Phase = verdict.Accepted && verdict.Keeps ? Phase.Keeping : Phase.Ending;
         if (!verdict.Accepted)
         {
+            c.Auth = null;
+            auth.Client = null;
             RefuseLogin(c, Encoding.UTF8.GetString(verdict.Reason));
             return;
         }
@@ -145,11 +157,7 @@ internal sealed partial class Service
     /// <summary>The line that log readers such as fail2ban match stays vsftpd's; why, stands in a line of its own.</summary>
     private void RefuseLogin(Client c, string reason, bool inLine = false)
     {
-        if (c.Auth is { Phase: Phase.Keeping } auth)
-        {
-            TrySend(auth, ShortFrame.Write(_out, FrameKind.PamClose));
-            auth.Phase = Phase.Ending;
-        }
+        ReleaseAuth(c);
         CloseAccount(c);
         c.Account = null;
         c.Failures++;
@@ -170,6 +178,20 @@ internal sealed partial class Service
         _timers.Add(due, TimerKind.Refusal, c.Id);
     }
 
+    /// <summary>The client needs its auth worker no more: it closes its PAM session and ends; one that hangs in a module is killed in the end.</summary>
+    private void ReleaseAuth(Client c)
+    {
+        if (c.Auth is { } auth)
+        {
+            c.Auth = null;
+            if (auth.Phase == Phase.Keeping)
+            {
+                TrySend(auth, ShortFrame.Write(_out, FrameKind.PamClose));
+            }
+            Abandon(auth, AuthMilliseconds);
+        }
+    }
+
     private void AnswerRefusal(Client c)
     {
         // max_login_fails=0 ends at the first failure, as in vsftpd.
@@ -177,8 +199,13 @@ internal sealed partial class Service
         c.State = ClientState.Prelogin;
         if (c.Front is { } front)
         {
-            front.Phase = Phase.Serving;
-            c.Rest = null;
+            // SECURITY: after the last try a LOGIN is out of phase, and whoever does not end is ended.
+            front.Phase = close ? Phase.Deciding : Phase.Serving;
+            if (close)
+            {
+                KillLater(front, FarewellMilliseconds);
+            }
+            WipeRest(c);
             TrySend(front, ShortFrame.Write(_out, FrameKind.LoginResult, (ushort)(close ? LoginOutcome.DeniedClose : LoginOutcome.Denied)));
         }
     }
@@ -213,6 +240,7 @@ internal sealed partial class Service
     private void StartSession(Client c)
     {
         c.State = ClientState.Becoming;
+        c.BecomeAt = _now;
         if (!Become(c, Role.Session))
         {
             EndUnserved(c, "no worker could be had");
@@ -225,8 +253,13 @@ internal sealed partial class Service
     {
         c.State = ClientState.Session;
         c.SessionAt = _now;
-        Libc.Close(c.Fd);
+        CloseNow(c.Fd);
         c.Fd = -1;
+        c.Kicked = false;
+        if (_stopping)
+        {
+            TrySend(c.Front, ShortFrame.Write(_out, FrameKind.Drain));
+        }
         CloseAccount(c);
     }
 }

@@ -14,9 +14,10 @@ internal sealed partial class Service
 {
     private int _preloginSettings = -1, _sessionSettings = -1, _authSettings = -1, _anonymousAccountFd = -1;
     private Account? _anonymousAccount;
+    private const int ConfigMilliseconds = 30_000;
     private Worker? _config;
     private int _reloadMemory = -1;
-    private bool _reloading, _reloadAgain;
+    private bool _reloading, _reloadAgain, _mayBindLow;
     private int _reloadAsker = -1;
 
     /// <summary>Takes a sealed snapshot into use; false leaves everything as it was.</summary>
@@ -94,7 +95,7 @@ internal sealed partial class Service
         {
             return "chown_uploads";
         }
-        return s.ConnectFromPort20 && !_settings.ConnectFromPort20 && s.FtpDataPort < 1024 && _mode.ChangeIds ? "connect_from_port_20" : null;
+        return s.ConnectFromPort20 && s.FtpDataPort < 1024 && _mode.ChangeIds && !_mayBindLow ? "connect_from_port_20" : null;
     }
 
     private void Reload()
@@ -107,8 +108,8 @@ internal sealed partial class Service
         Notify("RELOADING=1\nMONOTONIC_USEC=" + Libc.MonotonicMicroseconds() + "\n");
         if (!StartConfig(ReloadMode.Reload))
         {
-            LogService("reload failed: no config worker could be had", LogFlags.Error);
-            Notify("READY=1\n");
+            LogService("no config worker could be had", LogFlags.Error);
+            FinishReload(false);
         }
     }
 
@@ -117,8 +118,14 @@ internal sealed partial class Service
     private bool StartConfig(ReloadMode mode)
     {
         Worker? w = Spawn(SpawnerHost, Role.Config);
-        if (w == null || Libc.MemFd(out int memory) != Errno.None)
+        if (w == null)
         {
+            return false;
+        }
+        KillLater(w, ConfigMilliseconds);
+        if (Libc.MemFd(out int memory) != Errno.None)
+        {
+            Kill(w);
             return false;
         }
         Span<int> fds = [memory, -1];
@@ -165,7 +172,7 @@ internal sealed partial class Service
         foreach (string line in Encoding.UTF8.GetString(answer.Text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             // What the start has told the administrator already goes to the log alone.
-            LogService(line, answer.Accepted ? LogFlags.Warning : LogFlags.Error, terminal: w == _config);
+            LogService(line, answer.Accepted ? LogFlags.Warning : LogFlags.Error, terminal: w == _config || !answer.Accepted);
         }
         if (w != _config)
         {
@@ -182,12 +189,9 @@ internal sealed partial class Service
         FinishReload(taken);
     }
 
-    /// <summary>Processes that the new settings want or no longer want; the idle pool knew the old ones.</summary>
+    /// <summary>Waiting workers were forked before; those in the pool begin anew. Roles that are wanted now come with the next refill.</summary>
     private void ApplyReload()
     {
-        bool chown = _settings.ChownUploads && (_settings.AnonymousEnable || _settings.GuestEnable);
-        _chowner ??= chown ? Spawn(SpawnerHost, Role.Chowner) : null;
-        _zygoteHost ??= _settings.LocalEnable ? Spawn(SpawnerHost, Role.ZygoteHost) : null;
         DiscardPool();
         while (_idleAuths.TryDequeue(out Worker? w))
         {

@@ -8,11 +8,11 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
-    // A session that transfers the smallest files as fast as it can uses a tenth of this.
-    private const int RequestsPerSecond = 20_000;
+    // What a session may cost the listener in a second: a thousand batches of passive sockets, eight thousand files.
+    private const int CostPerSecond = 8_000, SocketsCost = 8, DataPortCost = 2, StateCost = 1;
     private const int CommandBytesMax = 96;
 
-    private bool WithinBudget(Worker w)
+    private bool WithinBudget(Worker w, int cost)
     {
         long second = _now / 1000;
         if (second != w.BudgetSecond)
@@ -20,7 +20,8 @@ internal sealed partial class Service
             w.BudgetSecond = second;
             w.BudgetUsed = 0;
         }
-        if (++w.BudgetUsed <= RequestsPerSecond)
+        w.BudgetUsed += cost;
+        if (w.BudgetUsed <= CostPerSecond)
         {
             return true;
         }
@@ -30,7 +31,7 @@ internal sealed partial class Service
 
     private void OnSocketsWanted(Worker w)
     {
-        if (!WithinBudget(w))
+        if (!WithinBudget(w, SocketsCost))
         {
             return;
         }
@@ -55,7 +56,7 @@ internal sealed partial class Service
     private void OnDataPort(Worker w, ReadOnlySpan<byte> frame)
     {
         Client c = w.Client!;
-        if (!WithinBudget(w))
+        if (!WithinBudget(w, DataPortCost))
         {
             return;
         }
@@ -93,7 +94,7 @@ internal sealed partial class Service
         }
         Span<int> one = [fd];
         TrySend(w, ErrnoFrame.Write(_out, FrameKind.DataSocket, (int)e), e == Errno.None ? one : default);
-        Libc.Close(fd);
+        CloseNow(fd);
         if (e is Errno.EACCES or Errno.EADDRINUSE)
         {
             NoteClient(c, "data connection from port " + (_settings.ConnectFromPort20 ? _settings.FtpDataPort : 0) + ": " + ErrnoText.Name(e));
@@ -103,7 +104,7 @@ internal sealed partial class Service
     private void OnState(Worker w, ReadOnlySpan<byte> frame)
     {
         Client c = w.Client!;
-        if (!WithinBudget(w) || !StateFrame.TryRead(frame, out StateFrame state))
+        if (!WithinBudget(w, StateCost) || !StateFrame.TryRead(frame, out StateFrame state))
         {
             return;
         }

@@ -9,12 +9,16 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
+    private const int WorkerQueueBytes = 8192;
+    private const int BackoffFirstMilliseconds = 250, BackoffMaxMilliseconds = 5000;
+    private const int FramesAfterExitMax = 512;
     private const ushort SpawnerWorkersTag = 1, SpawnerHostTag = 2;
 
     private Worker?[] _workers = new Worker?[256];
     private readonly Stack<ushort> _freeTags = new();
     private readonly Stack<Worker> _freeWorkers = new();
     private int _tagsMade = 3;
+    private uint _serial;
 
     private readonly Queue<Worker> _idle = new();
     private readonly Queue<Worker> _idleAuths = new();
@@ -39,20 +43,34 @@ internal sealed partial class Service
 
     private Worker SpawnerHost => _workers[SpawnerHostTag]!;
 
-    /// <summary>Logger, config for the logs, chowner and zygotes; whatever is missing is started again.</summary>
-    private void StartHostRoles()
+    /// <summary>Logger, chowner and zygotes: whatever the settings want and is not there is started.</summary>
+    private void StartMissingRoles()
     {
-        _logger = Spawn(SpawnerHost, Role.Logger);
-        OpenLogs();
-        if (_settings.ChownUploads && _settings.AnonymousEnable | _settings.GuestEnable)
+        if (_logger == null)
         {
-            _chowner = Spawn(SpawnerHost, Role.Chowner);
+            _logger = Spawn(SpawnerHost, Role.Logger);
+            OpenLogs();
         }
-        _zygote = Spawn(SpawnerWorkers, Role.ZygoteWorkers);
-        if (_settings.LocalEnable)
+        _chowner ??= WantsChowner ? Spawn(SpawnerHost, Role.Chowner) : null;
+        _zygote ??= Spawn(SpawnerWorkers, Role.ZygoteWorkers);
+        _zygoteHost ??= _settings.LocalEnable ? Spawn(SpawnerHost, Role.ZygoteHost) : null;
+    }
+
+    private bool WantsChowner => _settings.ChownUploads && (_settings.AnonymousEnable || _settings.GuestEnable);
+
+    private long _noSpawnBefore;
+    private int _backoff;
+
+    /// <summary>Something could not be started or ended at once: the next try waits, each time longer, so that trouble does not become load.</summary>
+    private void Backoff()
+    {
+        if (_now < _noSpawnBefore)
         {
-            _zygoteHost = Spawn(SpawnerHost, Role.ZygoteHost);
+            return;
         }
+        _backoff = Math.Clamp(_backoff * 2, BackoffFirstMilliseconds, BackoffMaxMilliseconds);
+        _noSpawnBefore = _now + _backoff;
+        _timers.Add(_noSpawnBefore, TimerKind.Retry, 0);
     }
 
     /// <summary>Asks <paramref name="parent"/> for a process; null if no socket could be had or the parent does not hear.</summary>
@@ -71,8 +89,15 @@ internal sealed partial class Service
         // SECURITY: a lingering socket as a descriptor would block our recvmsg; kernels that can, refuse descriptors at the sender.
         Libc.SetSocketOption(ours, Libc.SOL_SOCKET, Libc.SO_PASSRIGHTS, 0);
         Libc.SetSocketOption(ours, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
+        if (role is Role.Idle or Role.Auth)
+        {
+            // SECURITY: a worker that does not read can hold few of our frames, and with them few descriptors in flight.
+            Libc.SetSocketOption(ours, Libc.SOL_SOCKET, Libc.SO_SNDBUF, WorkerQueueBytes);
+        }
         Worker w = _freeWorkers.Count > 0 ? _freeWorkers.Pop() : new();
         w.Reset();
+        w.Serial = ++_serial;
+        w.SpawnedAt = _now;
         w.Tag = _freeTags.Count > 0 ? _freeTags.Pop() : (ushort)_tagsMade++;
         w.Role = role;
         w.Phase = Phase.Waiting;
@@ -117,7 +142,7 @@ internal sealed partial class Service
             old.Retired = true;
             EndIfUnused(old);
         }
-        _zygote = Spawn(SpawnerWorkers, Role.ZygoteWorkers);
+        _zygote = _now < _noSpawnBefore ? null : Spawn(SpawnerWorkers, Role.ZygoteWorkers);
     }
 
     private void EndIfUnused(Worker zygote)
@@ -130,20 +155,33 @@ internal sealed partial class Service
         }
     }
 
-    /// <summary>Keeps the pools full; called once a turn of the loop, so behind what clients wait for.</summary>
+    /// <summary>Keeps roles and pools full; called once a turn of the loop, so behind what clients wait for.</summary>
     private void Refill()
     {
-        int wanted = _stopping ? 0 : _start.Client >= 0 ? 2 - Math.Min(2, _zygote?.Made ?? 0) + _idle.Count : _settings.IdleWorkers;
-        while (_idle.Count < wanted && SpawnIdle() is { } w)
+        if (_stopping || _ended || _now < _noSpawnBefore)
         {
+            return;
+        }
+        StartMissingRoles();
+        bool one = _start.Client >= 0;
+        while (one ? _madeForOne < 2 : _idle.Count < _settings.IdleWorkers)
+        {
+            if (SpawnIdle() is not { } w)
+            {
+                Backoff();
+                return;
+            }
+            _madeForOne++;
             _idle.Enqueue(w);
         }
-        int auths = _zygoteHost == null || _stopping ? 0 : _start.Client >= 0 ? Math.Min(1, _settings.AuthWorkers) : _settings.AuthWorkers;
+        int auths = _zygoteHost == null ? 0 : one ? Math.Min(1, _settings.AuthWorkers) : _settings.AuthWorkers;
         while (_idleAuths.Count < auths && Spawn(_zygoteHost, Role.Auth) is { } w)
         {
             _idleAuths.Enqueue(w);
         }
     }
+
+    private int _madeForOne;
 
     /// <summary>Gives up a layout: the waiting workers and their zygote, after a worker died by a signal that we did not send.</summary>
     private void DiscardPool()
@@ -166,6 +204,22 @@ internal sealed partial class Service
         SendKill(w);
     }
 
+    private void KillLater(Worker w, int milliseconds) => _timers.Add(_now + milliseconds, TimerKind.KillWorker, ((ulong)w.Serial << 16) | w.Tag);
+
+    /// <summary>Our end is closed and the worker left to end by itself, which an auth with an open PAM session must; a hung one is killed.</summary>
+    private void Abandon(Worker w, int milliseconds)
+    {
+        if (w.Fd >= 0)
+        {
+            Libc.EpollDelete(_epoll, w.Fd);
+            Libc.Close(w.Fd);
+            w.Fd = -1;
+        }
+        w.Client = null;
+        w.Phase = Phase.Ending;
+        KillLater(w, milliseconds);
+    }
+
     private void SendKill(Worker w)
     {
         if (w.Pid == 0)
@@ -173,7 +227,10 @@ internal sealed partial class Service
             // SPAWNED is still to come; it sends the KILL then.
             return;
         }
-        Libc.SendFrame(w.Parent!.Fd, new KillFrame(w.Pid).Write(_out), [], Libc.MSG_DONTWAIT);
+        if (w.Parent is { Fd: >= 0 } parent && Libc.SendFrame(parent.Fd, new KillFrame(w.Pid).Write(_out), [], Libc.MSG_DONTWAIT) == Errno.EAGAIN)
+        {
+            KillLater(w, 100);
+        }
     }
 
     /// <summary>Sends to a worker without waiting; one that does not read its few frames is killed.</summary>
@@ -184,7 +241,8 @@ internal sealed partial class Service
             return false;
         }
         Errno e = Libc.SendFrame(w.Fd, frame, descriptors, Libc.MSG_DONTWAIT);
-        if (e == Errno.EAGAIN)
+        // The logger may stand still behind a slow disk; whoever else leaves its few frames unread does so on purpose.
+        if (e == Errno.EAGAIN && w != _logger)
         {
             Offence(w, "does not read its frames");
         }
@@ -239,6 +297,11 @@ internal sealed partial class Service
     private bool HearOne(Worker w)
     {
         Errno e = Libc.ReceiveFrame(w.Fd, _in, [], Libc.MSG_DONTWAIT, out int length, out _, out int pid);
+        if (e == Errno.ECONNRESET)
+        {
+            // It ended with frames of ours unread; its own last frames are still there to be read.
+            e = Libc.ReceiveFrame(w.Fd, _in, [], Libc.MSG_DONTWAIT, out length, out _, out pid);
+        }
         if (e == Errno.EAGAIN)
         {
             return false;
@@ -319,6 +382,7 @@ internal sealed partial class Service
             case Role.ZygoteWorkers:
                 _zygoteReady = true;
                 w.Phase = Phase.Serving;
+                _backoff = 0;
                 NotifyWhenReady();
                 break;
             case Role.Prelogin:
@@ -336,7 +400,7 @@ internal sealed partial class Service
 
     private void OnSpawned(Worker parent, ChildFrame child)
     {
-        if (_workers[child.Tag] is not { } w || w.Parent != parent || w.Pid != 0)
+        if (child.Tag >= _workers.Length || _workers[child.Tag] is not { } w || w.Parent != parent || w.Pid != 0)
         {
             Offence(parent, "named a child that is not its own");
             return;
@@ -344,7 +408,11 @@ internal sealed partial class Service
         if (child.Value != 0)
         {
             string error = ErrnoText.Name((Errno)child.Value);
-            LogService(RoleName(parent.Role) + " could not start " + RoleName(w.Role) + ": " + error, LogFlags.Warning);
+            if (_now >= _noSpawnBefore)
+            {
+                LogService(RoleName(parent.Role) + " could not start " + RoleName(w.Role) + ": " + error, LogFlags.Warning);
+            }
+            Backoff();
             Gone(w, 0, "could not be started: " + error);
             return;
         }
@@ -357,16 +425,17 @@ internal sealed partial class Service
 
     private void OnExited(Worker parent, ChildFrame child)
     {
-        Worker? w = child.Tag != 0 ? _workers[child.Tag] : FindOrphan(parent, child.Pid);
+        Worker? w = child.Tag >= _workers.Length ? null : child.Tag != 0 ? _workers[child.Tag] : FindOrphan(parent, child.Pid);
         if (w == null || w.Pid != child.Pid)
         {
             return;
         }
         // EXITED can overtake the worker's last frames.
-        while (w.Fd >= 0 && _workers[w.Tag] == w && HearOne(w))
+        uint serial = w.Serial;
+        for (int i = 0; i < FramesAfterExitMax && w.Fd >= 0 && w.Serial == serial && HearOne(w); i++)
         {
         }
-        if (_workers[w.Tag] == w)
+        if (_workers[w.Tag] == w && w.Serial == serial)
         {
             Gone(w, child.Value, null);
         }
@@ -400,9 +469,7 @@ internal sealed partial class Service
         {
             OnZygoteLost(w);
         }
-        bool expected = w.Killed;
         Kill(w);
-        w.Killed = expected;
     }
 
     /// <summary>A zygote is gone: its workers go on as children of the spawner; those not yet named by SPAWNED never came to be.</summary>
@@ -425,22 +492,27 @@ internal sealed partial class Service
             w.Orphan = true;
             heir.Alive++;
         }
+        if (_ended || _stopping)
+        {
+            return;
+        }
+        if (_now - zygote.SpawnedAt < BackoffMaxMilliseconds)
+        {
+            Backoff();
+        }
         if (zygote == _zygote)
         {
+            LogService("zygote workers ended: a new one is started", LogFlags.Warning);
             _zygote = null;
-            if (!_ended && !_stopping)
-            {
-                LogService("zygote workers ended: a new one is started", LogFlags.Warning);
-                _zygote = Spawn(SpawnerWorkers, Role.ZygoteWorkers);
-            }
+            DiscardPool();
         }
         else if (zygote == _zygoteHost)
         {
+            LogService("zygote host ended: a new one is started", LogFlags.Warning);
             _zygoteHost = null;
-            if (!_ended && !_stopping)
+            while (_idleAuths.TryDequeue(out Worker? w))
             {
-                LogService("zygote host ended: a new one is started", LogFlags.Warning);
-                _zygoteHost = Spawn(SpawnerHost, Role.ZygoteHost);
+                Kill(w);
             }
         }
     }
@@ -448,7 +520,8 @@ internal sealed partial class Service
     /// <summary>A process has ended, by EXITED of its parent.</summary>
     private void Gone(Worker w, int status, string? why)
     {
-        bool crashed = (status & 0x7F) != 0 && !w.Killed;
+        // Our own KILL may overtake the news of a crash, never hide its signal.
+        bool crashed = (status & 0x7F) != 0 && !(w.Killed && (status & 0x7F) == Libc.SIGKILL);
         Worker? parent = w.Parent;
         if (w.Role is Role.ZygoteWorkers or Role.ZygoteHost && w.Fd >= 0)
         {
@@ -472,17 +545,18 @@ internal sealed partial class Service
             case Role.Prelogin or Role.Session when client != null:
                 OnFrontGone(client, role, status, crashed, why);
                 break;
-            case Role.Auth when client != null:
+            case Role.Auth when client != null && client.Auth == w:
                 OnAuthGone(client, status, why);
                 break;
             case Role.Logger when !_ended:
                 LogService("logger ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
-                _logger = Spawn(SpawnerHost, Role.Logger);
-                OpenLogs();
+                _logger = null;
+                Backoff();
                 break;
             case Role.Chowner when !_ended:
                 LogService("chowner ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
-                _chowner = Spawn(SpawnerHost, Role.Chowner);
+                _chowner = null;
+                Backoff();
                 break;
             case Role.Config:
                 OnConfigGone(status);
@@ -516,8 +590,13 @@ internal sealed partial class Service
         }
         _workers[w.Tag] = null;
         _freeTags.Push(w.Tag);
+        // A zygote's children may still name it; its object is not used again.
+        bool again = w.Role is not (Role.ZygoteWorkers or Role.ZygoteHost);
         w.Client = null;
         w.Parent = null;
-        _freeWorkers.Push(w);
+        if (again)
+        {
+            _freeWorkers.Push(w);
+        }
     }
 }

@@ -85,7 +85,7 @@ internal sealed partial class Service
         {
             return ExitStatus.Setup;
         }
-        Service service = new(mode, start, epoll, signalFd);
+        Service service = new(mode, start, epoll, signalFd) { _mayBindLow = keep != 0 };
         return service.Serve();
 
         static ulong Bit(int signal) => 1UL << (signal - 1);
@@ -101,7 +101,6 @@ internal sealed partial class Service
         Libc.EpollAdd(_epoll, _signals, Libc.EPOLLIN, OnSignal);
         Libc.DupAtLeast(_epoll, 3, out _spare);
         AdoptSpawners();
-        StartHostRoles();
         Refill();
         if (_start.Control >= 0)
         {
@@ -145,7 +144,11 @@ internal sealed partial class Service
                 HearWorker((ushort)data);
                 break;
             case OnListening:
-                AcceptClients(_start.Listening[(int)(uint)data]);
+                // An event of the same turn may come after the sockets were given up.
+                if ((int)(uint)data < _start.Listening.Count)
+                {
+                    AcceptClients(_start.Listening[(int)(uint)data]);
+                }
                 break;
             case OnSignal:
                 HearSignals();
@@ -279,6 +282,14 @@ internal sealed partial class Service
                 return;
             case TimerKind.Retry:
                 ResumeAccepting();
+                FlushAttaches();
+                return;
+            case TimerKind.KillWorker:
+                if (_workers[(ushort)id] is { } w && w.Serial == (uint)(id >> 16))
+                {
+                    w.Killed = false;
+                    Kill(w);
+                }
                 return;
             default:
                 if (FindClient(id) is { } client)

@@ -28,6 +28,9 @@ internal enum TimerKind : byte
     /// <summary>systemd's watchdog is to be told that we are alive.</summary>
     Watchdog,
 
+    /// <summary>A worker that should have ended by itself is killed; a KILL that could not be sent is sent again.</summary>
+    KillWorker,
+
     /// <summary>Something that failed (accept, a spawn) is tried again.</summary>
     Retry,
 }

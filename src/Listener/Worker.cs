@@ -8,6 +8,12 @@ namespace Aotftpd.Listener;
 internal sealed class Worker
 {
     internal ushort Tag;
+
+    /// <summary>Tells one use of this object, and of its tag, from the next.</summary>
+    internal uint Serial;
+
+    /// <summary>Monotonic milliseconds of its SPAWN.</summary>
+    internal long SpawnedAt;
     internal Role Role;
     internal Phase Phase;
 

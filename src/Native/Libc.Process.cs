@@ -262,7 +262,7 @@ internal static unsafe partial class Libc
     {
         content = default;
         Errno e = Fcntl(fd, F_GET_SEALS, 0, out int seals);
-        if (e != Errno.None || seals != F_SEAL_ALL)
+        if (e != Errno.None || (seals & F_SEAL_ALL) != F_SEAL_ALL)
         {
             return e != Errno.None ? e : Errno.EPERM;
         }

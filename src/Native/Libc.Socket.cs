@@ -287,6 +287,13 @@ internal static unsafe partial class Libc
         return rc < 0 ? LastErrno : Errno.None;
     }
 
+    /// <summary>Takes SO_LINGER away (socket(7)), so that close(2) returns at once.</summary>
+    internal static void SetLingerOff(int fd)
+    {
+        int* linger = stackalloc int[2] { 0, 0 };
+        _ = setsockopt_raw(fd, SOL_SOCKET, SO_LINGER, linger, 8);
+    }
+
     /// <summary>The uid of the process that connected an AF_UNIX socket (SO_PEERCRED, unix(7)).</summary>
     internal static Errno PeerUid(int fd, out uint uid)
     {
@@ -412,6 +419,7 @@ internal static unsafe partial class Libc
                     }
                     else
                     {
+                        SetLingerOff(received);
                         Close(received);
                         bad = true;
                     }
@@ -422,6 +430,7 @@ internal static unsafe partial class Libc
             {
                 for (int i = 0; i < descriptorCount; i++)
                 {
+                    SetLingerOff(descriptors[i]);
                     Close(descriptors[i]);
                 }
                 descriptorCount = 0;

@@ -27,6 +27,7 @@ internal static unsafe class Launcher
     /// <summary>The same in a child of ours that has left the administrator's terminal; descriptor 3 tells him how it went.</summary>
     internal static int RunInBackground(Cli.StartArguments arguments)
     {
+        // Whoever started us closed all others.
         Libc.DupAtLeast(3, FirstKept, out int pipe);
         return Run(arguments, pipe);
     }
@@ -48,7 +49,8 @@ internal static unsafe class Launcher
     private static void Start(Cli.StartArguments arguments, int readyPipe)
     {
         ListenerArguments handed = new() { ReadyPipe = readyPipe };
-        List<int> passed = KeepPassedSockets();
+        List<int> passed = KeepPassedSockets(readyPipe);
+        KeepMessagesFromClient();
         bool root = Libc.geteuid() == 0;
         handed.RootOwned = root;
         AddConfiguration(arguments, handed.Configuration);
@@ -92,8 +94,8 @@ internal static unsafe class Launcher
         Libc.IgnoreSignal(Libc.SIGXFSZ);
         Libc.BlockSignals(Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD));
         OpenImage();
-        handed.Stderr = readyPipe < 0 && handed.Client < 0 ? Keep(DupOf(2)) : -1;
-        int terminal = readyPipe >= 0 || handed.Client >= 0 ? -1 : handed.Stderr;
+        handed.Stderr = readyPipe < 0 ? DupOf(2) : -1;
+        int terminal = handed.Stderr;
         StartSpawners(settings, mode, root, handed, terminal);
         BecomeListener(settings, mode, root, handed);
 
@@ -119,7 +121,7 @@ internal static unsafe class Launcher
     /// First act: whatever the caller left open must not reach a worker. Sockets passed by systemd (sd_listen_fds(3)) are kept,
     /// all others above 2 are closed.
     /// </summary>
-    private static List<int> KeepPassedSockets()
+    private static List<int> KeepPassedSockets(int readyPipe)
     {
         List<int> kept = [];
         int passed = 0;
@@ -128,8 +130,7 @@ internal static unsafe class Launcher
         {
             passed = n;
         }
-        // The background child has its pipe at FirstKept.
-        if (Libc.Fcntl(FirstKept, Libc.F_GETFD, 0, out _) != Errno.None || passed > 0)
+        if (readyPipe < 0)
         {
             Libc.CloseFrom(3 + passed);
         }
@@ -143,6 +144,25 @@ internal static unsafe class Launcher
             Libc.Close(fd);
         }
         return kept;
+    }
+
+    /// <summary>Under inetd standard error is the client's connection: messages for the administrator go to syslog(3) in its place.</summary>
+    private static void KeepMessagesFromClient()
+    {
+        for (int fd = 1; fd <= 2; fd++)
+        {
+            if (Libc.PeerAddress(fd, out SocketAddress peer) != Errno.None || peer.Family is not (Libc.AF_INET or Libc.AF_INET6))
+            {
+                continue;
+            }
+            if (Libc.Socket(Libc.AF_UNIX, Libc.SOCK_DGRAM, out int log) != Errno.None || Libc.ConnectUnix(log, "/dev/log"u8) != Errno.None)
+            {
+                Libc.Close(log);
+                Check(Libc.OpenAt(Libc.AT_FDCWD, "/dev/null\0"u8, Libc.O_RDWR, 0, out log), "/dev/null");
+            }
+            Check(Libc.Dup2(log, fd), "standard error");
+            Libc.Close(log);
+        }
     }
 
     /// <summary>Files with absolute paths, since later readers stand elsewhere; the default file if none is named and it is there.</summary>

@@ -20,6 +20,9 @@ internal static class IdleWorker
     private const int ListenerFd = Child.SocketDescriptor;
     private const int FilesMax = 64;
 
+    // A sorted listing of a million long names fits; a runaway worker dies alone.
+    private const ulong DataBytesMax = 512UL << 20;
+
     private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, []);
     private static byte[] s_emptyRoot = [];
 
@@ -257,6 +260,7 @@ internal static class IdleWorker
         }
         return Libc.SetLimit(Libc.RLIMIT_NOFILE, new() { Current = FilesMax, Maximum = FilesMax }) != Errno.None
             || Libc.SetLimit(Libc.RLIMIT_NPROC, default) != Errno.None
+            || Libc.SetLimit(Libc.RLIMIT_DATA, new() { Current = DataBytesMax, Maximum = DataBytesMax }) != Errno.None
             || Libc.SetLimit(Libc.RLIMIT_CORE, default) != Errno.None ? "setrlimit" : null;
     }
 

@@ -38,7 +38,6 @@ internal sealed class PreloginDialogue
     private bool _userIsPending;
     private bool _userIsTooLong;
     private int _errors;
-    private int _failures;
 
     internal PreloginDialogue(in WorkerBirth birth)
     {
@@ -190,17 +189,18 @@ internal sealed class PreloginDialogue
             return Next.Continue;
         }
 
-        if (IsRefusedByList(name))
-        {
-            return RefuseByList();
-        }
-
         _userIsPending = true;
         _userIsTooLong = name.Length > _user.Length;
         if (!_userIsTooLong)
         {
             name.CopyTo(_user);
             _userLength = name.Length;
+        }
+
+        if (IsRefusedByList(name))
+        {
+            // The listener has the same list: it refuses, counts, waits and logs as for a wrong password.
+            return Decide(default, "Permission denied."u8);
         }
 
         if (anonymous && _settings.NoAnonPassword)
@@ -214,9 +214,6 @@ internal sealed class PreloginDialogue
 
     private bool IsRefusedByList(ReadOnlySpan<byte> name) =>
         _settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, name)) == _settings.UserlistDeny;
-
-    // The listener has the same list: it refuses, counts, waits and logs as for a wrong password.
-    private Next RefuseByList() => Decide(default, "Permission denied."u8);
 
     private Next Pass(ReadOnlySpan<byte> password)
     {
@@ -249,7 +246,7 @@ internal sealed class PreloginDialogue
         {
             case LoginOutcome.Denied:
                 _reply.Line(530, refusal);
-                return AfterFailure();
+                return Next.Continue;
             case LoginOutcome.DeniedClose:
                 _reply.Line(530, refusal);
                 return Next.End;
@@ -304,13 +301,6 @@ internal sealed class PreloginDialogue
         }
     }
 
-    private Next AfterFailure()
-    {
-        // The listener counts too, and its word is the last; here the refusals of the user list are in the count.
-        _failures++;
-        return _failures >= _settings.MaxLoginFails ? Next.End : Next.Continue;
-    }
-
     private void ForgetUser()
     {
         _user.AsSpan().Clear();
@@ -320,6 +310,7 @@ internal sealed class PreloginDialogue
     }
 
     // SECURITY: the line buffer may hold older copies of a password behind what is in use, so all of it is wiped.
+    [SkipLocalsInit]
     private void WipeInput()
     {
         Span<byte> keep = stackalloc byte[LineReader.LineBytesMax];
@@ -328,24 +319,6 @@ internal sealed class PreloginDialogue
         unread.CopyTo(keep);
         _control.Reader.Clear();
         _control.Reader.Load(keep[..length]);
-    }
-
-    private void Pause(int seconds)
-    {
-        long end = Environment.TickCount64 + (seconds * 1000L);
-        Span<PollFd> fds = stackalloc PollFd[1] { new(_control.Link.Fd, Libc.POLLIN) };
-        while (!_control.MustEnd)
-        {
-            long left = end - Environment.TickCount64;
-            if (left <= 0 || Libc.Poll(fds, (int)Math.Min(left, int.MaxValue), out int ready) != Errno.None)
-            {
-                return;
-            }
-
-            if (ready > 0)
-            {
-                _control.Link.Receive();
-            }
-        }
+        keep[..length].Clear();
     }
 }

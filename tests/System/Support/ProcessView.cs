@@ -42,25 +42,39 @@ internal sealed class ProcessView(int pid)
 
     internal string Limits => Read("limits");
 
-    /// <summary>The status files of all threads, as name → value.</summary>
+    /// <summary>The status files of all threads, as name → value; none once the process has ended.</summary>
     internal List<Dictionary<string, string>> Threads()
     {
         List<Dictionary<string, string>> all = [];
-        foreach (string task in Directory.EnumerateDirectories(Path + "/task"))
+        try
         {
-            all.Add(File.ReadAllLines(task + "/status", Encoding.Latin1)
-                .Select(l => l.Split(':', 2)).Where(f => f.Length == 2).GroupBy(f => f[0]).ToDictionary(g => g.Key, g => g.First()[1].Trim()));
+            foreach (string task in Directory.EnumerateDirectories(Path + "/task"))
+            {
+                all.Add(File.ReadAllLines(task + "/status", Encoding.Latin1)
+                    .Select(l => l.Split(':', 2)).Where(f => f.Length == 2).GroupBy(f => f[0]).ToDictionary(g => g.Key, g => g.First()[1].Trim()));
+            }
+        }
+        catch (IOException) when (!Lives)
+        {
+            all.Clear();
         }
         return all;
     }
 
-    /// <summary>Descriptor → what it is.</summary>
+    /// <summary>Descriptor → what it is; none once the process has ended.</summary>
     internal SortedDictionary<int, string> Descriptors()
     {
         SortedDictionary<int, string> all = [];
-        foreach (string fd in Directory.EnumerateFileSystemEntries(Path + "/fd"))
+        try
         {
-            all[int.Parse(System.IO.Path.GetFileName(fd))] = Link(fd);
+            foreach (string fd in Directory.EnumerateFileSystemEntries(Path + "/fd"))
+            {
+                all[int.Parse(System.IO.Path.GetFileName(fd))] = Link(fd);
+            }
+        }
+        catch (IOException) when (!Lives)
+        {
+            all.Clear();
         }
         return all;
     }

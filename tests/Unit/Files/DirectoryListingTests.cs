@@ -213,10 +213,10 @@ public sealed class DirectoryListingTests : IDisposable
         _rules.Recurse = true;
         string p = _dir.Path;
         Assert.Equal(
-            [p + ":", "c", "d", "f", "loop", "", p + "/c:", "", p + "/d:", "e", "x", "", p + "/d/e:", "y"],
+            [p + ":", p + "/c", p + "/d", p + "/f", p + "/loop", "", p + "/c:", "", p + "/d:", p + "/d/e", p + "/d/x", "", p + "/d/e:", p + "/d/e/y"],
             Lines(ListingKind.NameList, "-R " + p));
         Assert.Equal(
-            [p + ":", "loop", "f", "d", "c", "", p + "/d:", "x", "e", "", p + "/d/e:", "y", "", p + "/c:"],
+            [p + ":", p + "/loop", p + "/f", p + "/d", p + "/c", "", p + "/d:", p + "/d/x", p + "/d/e", "", p + "/d/e:", p + "/d/e/y", "", p + "/c:"],
             Lines(ListingKind.NameList, "-rR " + p));
     }
 
@@ -227,7 +227,7 @@ public sealed class DirectoryListingTests : IDisposable
         Make("secret/x", "f");
         _rules.Recurse = true;
         _rules.HideFile = TempDirectory.B("secret");
-        Assert.Equal([_dir.Path + ":", "f"], Lines(ListingKind.NameList, "-R " + _dir.Path));
+        Assert.Equal([_dir.Path + ":", _dir.Path + "/f"], Lines(ListingKind.NameList, "-R " + _dir.Path));
     }
 
     [Fact]
