@@ -29,6 +29,10 @@ out/aotftpd: $(SOURCES) | sdk
 	mv -f $(OUT)/aotftpd.new $(OUT)/aotftpd
 	@ls -l $(OUT)/aotftpd
 
+# The zygote's files in a program whose children collect, throw and allocate; see tests/Forks.
+out/forks/forks: $(SOURCES) tests/Forks/Program.cs tests/Forks/Forks.csproj | sdk
+	dotnet publish tests/Forks/Forks.csproj -c Release -r $(RID) -o $(OUT)/forks
+
 sdk:
 	@dotnet --list-sdks 2>/dev/null | grep -q '^10\.' || { echo "The .NET 10 SDK is missing: 'dnf install dotnet-sdk-10.0' on Fedora; elsewhere see https://dotnet.microsoft.com/download/dotnet/10.0" >&2; exit 1; }
 
@@ -41,19 +45,19 @@ test-deps: deps
 run: deps build          ## serve a demo tree at ftp://127.0.0.1:2121/
 	@exec tests/demo.sh $(OUT)
 
-test: test-deps build    ## all tests against out/aotftpd
+test: test-deps build out/forks/forks ## all tests against out/aotftpd
 	@tests/run.sh unit system clients
 
 test-unit: sdk           ## unit tests only
 	@tests/run.sh unit
 
-test-system: test-deps build ## system tests only (FILTER=Name for one class)
+test-system: test-deps build out/forks/forks ## system tests only (FILTER=Name for one class)
 	@tests/run.sh system
 
 test-clients: test-deps build ## FluentFTP, where it can be restored
 	@tests/run.sh clients
 
-test-long: test-deps build ## the tests that take minutes
+test-long: test-deps build out/forks/forks ## the tests that take minutes
 	@AOTFTPD_LONG=1 tests/run.sh unit system clients
 
 bench: test-deps build   ## login cost and memory beside vsftpd

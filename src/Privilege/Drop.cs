@@ -11,17 +11,17 @@ namespace Aotftpd.Privilege;
 /// <summary>Identity and root that a worker takes on.</summary>
 internal ref struct Identity
 {
-    internal uint Uid;
-    internal uint Gid;
+    internal uint Uid { get; init; }
+    internal uint Gid { get; init; }
 
     /// <summary>Supplementary groups; empty means none at all.</summary>
-    internal ReadOnlySpan<uint> Groups;
+    internal ReadOnlySpan<uint> Groups { get; init; }
 
     /// <summary>Directory to be the root, NUL-terminated; empty: no chroot.</summary>
-    internal ReadOnlySpan<byte> RootNul;
+    internal ReadOnlySpan<byte> RootNul { get; init; }
 
     /// <summary>Directory to start in, inside the root, NUL-terminated; empty: the root itself.</summary>
-    internal ReadOnlySpan<byte> StartNul;
+    internal ReadOnlySpan<byte> StartNul { get; init; }
 }
 
 /// <summary>Giving up privilege; each method returns null, or the step that failed, for the log.</summary>
