@@ -101,13 +101,13 @@ internal sealed partial class Service
         int same = _perAddress.GetValueOrDefault(key);
         if (_settings.MaxClients > 0 && _clientCount >= _settings.MaxClients)
         {
-            LogRefusal(address, "421 too many clients");
+            LogRefusal(peer, "421 too many clients");
             Refuse(fd, "421 There are too many connected users, please try later.\r\n"u8);
             return;
         }
         if (_settings.MaxPerIp > 0 && same >= _settings.MaxPerIp)
         {
-            LogRefusal(address, "421 too many clients of this address");
+            LogRefusal(peer, "421 too many clients of this address");
             Refuse(fd, "421 There are too many connections from your internet address.\r\n"u8);
             return;
         }
@@ -125,7 +125,7 @@ internal sealed partial class Service
         c.Peer = peer;
         c.Local = local;
         (c.PeerHigh, c.PeerLow) = key;
-        c.AddressLength = AddressText.Write(c.Address, address, peer.Family);
+        c.AddressLength = AddressText.Format(in peer, c.Address);
         c.ConnectedAt = _now;
         _perAddress[key] = same + 1;
         if (_clientCount == _clients.Length)
@@ -138,10 +138,10 @@ internal sealed partial class Service
         StartPrelogin(c);
     }
 
-    private void LogRefusal(ReadOnlySpan<byte> address16, string reason)
+    private void LogRefusal(in SocketAddress peer, string reason)
     {
         Span<byte> text = stackalloc byte[64];
-        int n = AddressText.Write(text, address16, SocketAddress.IsMappedV4(address16) ? (ushort)Libc.AF_INET : (ushort)Libc.AF_INET6);
+        int n = AddressText.Format(in peer, text);
         LogService("refused " + System.Text.Encoding.ASCII.GetString(text[..n]) + ": " + reason, LogFlags.None);
     }
 

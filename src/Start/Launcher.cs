@@ -48,6 +48,8 @@ internal static unsafe class Launcher
 
     private static void Start(Cli.StartArguments arguments, int readyPipe)
     {
+        // From the first listening socket on somebody may signal us: what comes before the listener waits for it.
+        Libc.BlockSignals(Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD));
         ListenerArguments handed = new() { ReadyPipe = readyPipe };
         List<int> passed = KeepPassedSockets(readyPipe);
         KeepMessagesFromClient();
@@ -92,7 +94,6 @@ internal static unsafe class Launcher
         // A broken connection and a file that may not grow are errors of a call, not ends of a process.
         Libc.IgnoreSignal(Libc.SIGPIPE);
         Libc.IgnoreSignal(Libc.SIGXFSZ);
-        Libc.BlockSignals(Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD));
         OpenImage();
         handed.Stderr = readyPipe < 0 ? DupOf(2) : -1;
         int terminal = handed.Stderr;

@@ -1,10 +1,9 @@
-// A peer's address as text, for titles, STAT and logs (RFC 5952 for IPv6). Run by the prelogin and session workers.
+// A peer's address as text, for titles, STAT, logs and PAM (RFC 5952 for IPv6). Run by the listener and the workers.
 // Pure but for the one question to the kernel; no name is ever looked up.
 using System;
 using System.Buffers.Text;
-using Aotftpd.Native;
 
-namespace Aotftpd.Commands;
+namespace Aotftpd.Native;
 
 /// <summary>Formatting of addresses.</summary>
 internal static class AddressText
