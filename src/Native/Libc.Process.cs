@@ -100,6 +100,23 @@ internal static unsafe partial class Libc
         return r;
     }
 
+    /// <summary>Reaps one child that has ended; its pid and status as waitpid(2) gives them, 0 if there is none, −1 without children (waitid(2)).</summary>
+    internal static int ReapAny(out int status)
+    {
+        const int Exited = 1, Dumped = 3;
+        int* info = stackalloc int[32];
+        info[4] = 0;
+        int rc;
+        do
+        {
+            rc = waitid(0, 0, info, WEXITED | WNOHANG);
+        }
+        while (rc < 0 && LastErrno == Errno.EINTR);
+        // siginfo_t on 64-bit Linux: code at 8, pid at 16, status at 24.
+        status = info[2] == Exited ? (info[6] & 0xFF) << 8 : info[6] | (info[2] == Dumped ? 0x80 : 0);
+        return rc < 0 ? -1 : info[4];
+    }
+
     /// <summary>True if <paramref name="pid"/> is a child of ours that is not yet reaped: no other process can have its number.</summary>
     internal static bool IsOwnChild(int pid)
     {

@@ -148,12 +148,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
     private static partial nint recvmsg_raw(int fd, MsgHdr* message, int flags);
 
-    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
-    private static partial nint recv_raw(int fd, void* buffer, nuint n, int flags);
-
-    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
-    private static partial nint send_raw(int fd, void* buffer, nuint n, int flags);
-
     /// <summary>socket(2), close-on-exec.</summary>
     internal static Errno Socket(int domain, int type, out int fd)
     {
@@ -307,15 +301,17 @@ internal static unsafe partial class Libc
     /// <summary>shutdown(2).</summary>
     internal static Errno Shutdown(int fd, int how) => shutdown_raw(fd, how) < 0 ? LastErrno : Errno.None;
 
-    /// <summary>recv(2), restarted after a signal.</summary>
+    /// <summary>recvmsg(2) of plain data, restarted after a signal. One system call for data and frames keeps the filters short.</summary>
     internal static Errno Receive(int fd, Span<byte> buffer, int flags, out int count)
     {
         fixed (byte* p = buffer)
         {
+            IoVec iov = new() { Base = p, Length = (nuint)buffer.Length };
+            MsgHdr message = new() { Iov = &iov, IovLength = 1 };
             nint n;
             do
             {
-                n = recv_raw(fd, p, (nuint)buffer.Length, flags);
+                n = recvmsg_raw(fd, &message, flags);
             }
             while (n < 0 && LastErrno == Errno.EINTR);
             count = n < 0 ? 0 : (int)n;
@@ -323,15 +319,17 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <summary>send(2) with MSG_NOSIGNAL, restarted after a signal.</summary>
+    /// <summary>sendmsg(2) of plain data with MSG_NOSIGNAL, restarted after a signal.</summary>
     internal static Errno Send(int fd, ReadOnlySpan<byte> buffer, int flags, out int count)
     {
         fixed (byte* p = buffer)
         {
+            IoVec iov = new() { Base = p, Length = (nuint)buffer.Length };
+            MsgHdr message = new() { Iov = &iov, IovLength = 1 };
             nint n;
             do
             {
-                n = send_raw(fd, p, (nuint)buffer.Length, flags | MSG_NOSIGNAL);
+                n = sendmsg_raw(fd, &message, flags | MSG_NOSIGNAL);
             }
             while (n < 0 && LastErrno == Errno.EINTR);
             count = n < 0 ? 0 : (int)n;

@@ -19,10 +19,11 @@ internal static class SysNo
     internal static readonly int Getcwd = Arm ? 17 : 79;
     internal static readonly int Getpid = Arm ? 172 : 39;
     internal static readonly int Setsid = Arm ? 157 : 112;
-    internal static readonly int Dup3 = Arm ? 24 : 292;
     internal static readonly int Fcntl = Arm ? 25 : 72;
     internal static readonly int Openat = Arm ? 56 : 257;
     internal static readonly int Write = Arm ? 64 : 1;
     internal static readonly int Close = Arm ? 57 : 3;
+    internal static readonly int Tgkill = Arm ? 131 : 234;
+    internal static readonly int Seccomp = Arm ? 277 : 317;
     internal const int OpenTree = 428, MoveMount = 429, Fsopen = 430, Fsconfig = 431, Fsmount = 432, PidfdOpen = 434, CloseRange = 436, Openat2 = 437;
 }

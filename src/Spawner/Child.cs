@@ -181,11 +181,18 @@ internal static unsafe class Child
         {
             Libc.syscall_nogc(SysNo.Setsid, 0, 0, 0, 0, 0);
         }
-        // dup3 refuses equal numbers; a socket that is already 3 only loses its close-on-exec flag.
-        nint moved = b->Socket == SocketDescriptor
-            ? Libc.syscall_nogc(SysNo.Fcntl, SocketDescriptor, Libc.F_SETFD, 0, 0, 0)
-            : Libc.syscall_nogc(SysNo.Dup3, b->Socket, SocketDescriptor, 0, 0, 0);
-        if (moved < 0 || Libc.syscall_nogc(SysNo.CloseRange, 4, ExeDescriptor - 1, 0, 0, 0) < 0
+        // A socket that is already 3 only loses its close-on-exec flag; another takes the number once that is free.
+        nint moved = SocketDescriptor;
+        if (b->Socket == SocketDescriptor)
+        {
+            Libc.syscall_nogc(SysNo.Fcntl, SocketDescriptor, Libc.F_SETFD, 0, 0, 0);
+        }
+        else
+        {
+            Libc.syscall_nogc(SysNo.Close, SocketDescriptor, 0, 0, 0, 0);
+            moved = Libc.syscall_nogc(SysNo.Fcntl, b->Socket, Libc.F_DUPFD, SocketDescriptor, 0, 0);
+        }
+        if (moved != SocketDescriptor || Libc.syscall_nogc(SysNo.CloseRange, 4, ExeDescriptor - 1, 0, 0, 0) < 0
             || Libc.syscall_nogc(SysNo.CloseRange, ExeDescriptor + 1, unchecked((nint)0xFFFFFFFFu), 4, 0, 0) < 0
             || Libc.syscall_nogc(SysNo.Fcntl, ExeDescriptor, Libc.F_SETFD, b->KeepExe != 0 ? 0 : 1, 0, 0) < 0)
         {
