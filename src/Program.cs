@@ -40,26 +40,30 @@ internal static unsafe class Program
                 return Service.Run(mode, args);
             case "=spawner-workers":
                 Name("spawner workers"u8);
-                return SpawnerEntry.Workers(mode);
+                return SpawnerEntry.Workers(mode, args);
             case "=spawner-host":
                 Name("spawner host"u8);
-                return SpawnerEntry.Host(mode);
+                return SpawnerEntry.Host(mode, args);
             case "=zygote-workers":
                 Name("zygote workers"u8);
                 IdleWorker.Inherit(mode);
-                return SpawnerEntry.ZygoteOf(Role.ZygoteWorkers, Role.Idle, mode.WorkersCapabilities & ~Capability.Kill, &IdleWorker.Run);
+                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteWorkers, Role.Idle, mode.WorkersCapabilities & ~Capability.Kill, &IdleWorker.Run);
             case "=zygote-host":
                 Name("zygote host"u8);
                 AuthWorker.WarmUp();
-                return SpawnerEntry.ZygoteOf(Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~(Capability.Kill | Capability.SysChroot), &RunAuth);
+                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~(Capability.Kill | Capability.SysChroot), &RunAuth);
             case "=logger":
                 Name("logger"u8);
-                return RunExecd(mode, Capability.None, mode.ServiceUid, mode.ServiceGid, &LoggerWorker.Run);
+                return RunExecd(mode, FilterRole.Logger, Capability.None, mode.ServiceUid, mode.ServiceGid, &LoggerWorker.Run);
             case "=chowner":
                 Name("chowner"u8);
-                return RunExecd(mode, Capability.Chown, 0, 0, &ChownerWorker.Run);
+                return RunExecd(mode, FilterRole.Chowner, Capability.Chown, 0, 0, &ChownerWorker.Run);
             case "=config":
                 Name("config"u8);
+                if (FilterConfig(mode) != null)
+                {
+                    return ExitStatus.Setup;
+                }
                 ConfigWorker.Run(Child.SocketDescriptor);
                 return ExitStatus.Done;
             default:
@@ -83,16 +87,32 @@ internal static unsafe class Program
         return ExitStatus.Done;
     }
 
-    private static int RunExecd(RoleArgument mode, ulong keep, uint uid, uint gid, delegate*<int, void> run)
+    /// <summary>The roles of spawner host are born without no_new_privs: with a filter of their own they start nothing, so they take it.</summary>
+    private static string? Filter(RoleArgument mode, FilterRole role)
+    {
+        if (!mode.Filters)
+        {
+            return null;
+        }
+        // TSYNC carries no_new_privs to the other thread as well (seccomp(2)).
+        return Libc.Prctl(Libc.PR_SET_NO_NEW_PRIVS, 1) != Errno.None ? "no_new_privs" : new SeccompFilter(role).OnEveryThread();
+    }
+
+    private static string? FilterConfig(RoleArgument mode) => mode.Filters ? Proof.Open() ?? Filter(mode, FilterRole.Config) ?? Proof.Born(true, out _) : null;
+
+    private static int RunExecd(RoleArgument mode, FilterRole role, ulong keep, uint uid, uint gid, delegate*<int, void> run)
     {
         if (Libc.GetLimit(Libc.RLIMIT_NOFILE, out ResourceLimit files) == Errno.None)
         {
             // One socket of each session ends here.
             Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });
         }
+        keep = mode.HostChroot ? keep : Capability.None;
         string? fault = Proof.Open()
-            ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), mode.HostChroot ? keep : Capability.None, mode.ChangeIds)
-            ?? Proof.Check(uid, gid, 0, mode.HostChroot ? keep : Capability.None, 2, false, mode.ChangeIds);
+            ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), keep, mode.ChangeIds)
+            ?? Proof.ClimbBack(uid, keep, mode.ChangeIds)
+            ?? Filter(mode, role)
+            ?? Proof.Check(uid, gid, 0, keep, 2, mode.Filters, mode.ChangeIds, mode.Filters);
         if (fault != null)
         {
             return ExitStatus.Setup;

@@ -9,11 +9,17 @@ namespace Aotftpd.Cli;
 
 internal static class Check
 {
+    private const uint KillProcess = 0x80000000;
+
     /// <summary>Prints errors and warnings to standard error, a summary to standard output; 0 or 2.</summary>
     internal static int Run(StartArguments arguments)
     {
         LoadResult result = Loader.Load(arguments.Items, requireRootOwned: Native.Libc.geteuid() == 0);
         StringBuilder text = new();
+        if (result.Snapshot is { Settings.SeccompSandbox: true } && !Native.Libc.HasFilters(KillProcess))
+        {
+            result.Warnings.Add(new Diagnostic { Text = "this kernel has no seccomp filters: seccomp_sandbox is without effect" });
+        }
         foreach (Diagnostic line in result.Errors)
         {
             text.Append("ERROR: ").Append(line).Append('\n');

@@ -317,7 +317,8 @@ internal static class OptionTable
         Bool("isolate_network"u8, true, No, None,
             "An empty network namespace for sessions."u8).Unneeded("the walls between processes do not depend on it"u8),
         Bool("seccomp_sandbox"u8, true, No, None,
-            "System-call filters for sessions."u8).Unneeded("the walls between processes do not depend on it"u8),
+            "A filter of system calls for every process: what its role does not need ends it. NO takes this wall away, and "u8 +
+            "is a warning. It is read when the service starts."u8),
         Bool("ptrace_sandbox"u8, false, No, None,
             "The old sandbox by ptrace."u8).Unneeded("the walls between processes do not depend on it"u8),
         Bool("setproctitle_enable"u8, false, No, None,

@@ -67,14 +67,7 @@ internal sealed partial class Service
             keep = permitted & Capability.NetBindService;
         }
         // The ids were given up before the exec; what is left is the root, and SYS_CHROOT with it.
-        string? fault = Proof.Open()
-            ?? Drop.ExecdRole(0, 0, mode.EmptyRootNul(workersSide: false), keep, changeIds: false)
-            ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, 2, true, mode.ChangeIds);
-        if (fault != null)
-        {
-            Complain(start.Stderr, "aotftpd: the listener could not give up its privilege: " + fault + "\n");
-            return ExitStatus.Setup;
-        }
+        string? fault = Proof.Open() ?? Drop.ExecdRole(0, 0, mode.EmptyRootNul(workersSide: false), keep, changeIds: false);
         if (Libc.GetLimit(Libc.RLIMIT_NOFILE, out ResourceLimit files) == Errno.None)
         {
             Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });
@@ -83,6 +76,14 @@ internal sealed partial class Service
         ulong signals = Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD);
         if (Libc.EpollCreate(out int epoll) != Errno.None || Libc.SignalFd(signals, out int signalFd) != Errno.None)
         {
+            return ExitStatus.Setup;
+        }
+        fault ??= Proof.ClimbBack(mode.ServiceUid, keep, mode.ChangeIds)
+            ?? (mode.Filters ? new SeccompFilter(FilterRole.Listener).OnEveryThread() : null)
+            ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, 2, true, mode.ChangeIds, mode.Filters);
+        if (fault != null)
+        {
+            Complain(start.Stderr, "aotftpd: the listener could not give up its privilege: " + fault + "\n");
             return ExitStatus.Setup;
         }
         Service service = new(mode, start, epoll, signalFd) { _mayBindLow = keep != 0 };
@@ -343,8 +344,11 @@ internal sealed partial class Service
         }
     }
 
+    // The kernel's own record (audit type 1326) names the call.
+    private const int SigSys = 31;
+
     private static string StatusText(int status) =>
-        (status & 0x7F) != 0 ? "signal " + (status & 0x7F) : ((status >> 8) & 0xFF) switch
+        (status & 0x7F) == SigSys ? "signal 31 (seccomp)" : (status & 0x7F) != 0 ? "signal " + (status & 0x7F) : ((status >> 8) & 0xFF) switch
         {
             ExitStatus.Setup => "set-up failed",
             ExitStatus.Proof => "the proof of its drop failed",

@@ -7,7 +7,7 @@ internal static class Capability
 {
     internal const ulong None = 0;
     internal const ulong Chown = 1UL << 0, DacOverride = 1UL << 1, DacReadSearch = 1UL << 2, Fowner = 1UL << 3, Kill = 1UL << 5,
-        SetGid = 1UL << 6, SetUid = 1UL << 7, SetPcap = 1UL << 8, NetBindService = 1UL << 10, SysChroot = 1UL << 18,
+        SetGid = 1UL << 6, SetUid = 1UL << 7, SetPcap = 1UL << 8, NetBindService = 1UL << 10, SysChroot = 1UL << 18, SysAdmin = 1UL << 21,
         SysResource = 1UL << 24, AuditWrite = 1UL << 29, AuditControl = 1UL << 30;
 
     /// <summary>What becoming another user in a jail takes.</summary>

@@ -1,6 +1,6 @@
 // The one ordered recipe to give up privilege. Root code: it trusts its caller (ids worked out before any client byte) and
 // the kernel, nothing else. Every step that fails ends the process; afterwards Proof reads back what the kernel says.
-// Places for seccomp and Landlock are marked: they stand between the limits and the proof.
+// The seccomp filter (SeccompFilter) is the caller's next step, between the limits and the proof.
 using System;
 using System.Runtime.CompilerServices;
 using System.Threading;

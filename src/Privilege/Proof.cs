@@ -59,11 +59,28 @@ internal static class Proof
     }
 
     /// <summary>
-    /// Reads all status files, compares them with what the role must be, closes them, and tries to climb back.
-    /// <paramref name="capabilities"/> are the permitted and effective ones; inheritable, ambient and bounding sets must be empty.
+    /// Tries to climb back, which must fail. Before the filter, which would end the process at the attempt: what is shown is that ids and
+    /// capabilities alone hold.
+    /// </summary>
+    internal static string? ClimbBack(uint uid, ulong capabilities, bool changedIds)
+    {
+        if (!changedIds)
+        {
+            return null;
+        }
+        if (uid != 0 && Libc.SetResUidThisThread(0, 0, 0) == Errno.None)
+        {
+            return "could climb back to uid 0";
+        }
+        return (capabilities & Capability.SysChroot) == 0 && Libc.Chroot(".\0"u8) == Errno.None ? "could chroot again" : null;
+    }
+
+    /// <summary>
+    /// Reads all status files, compares them with what the role must be, and closes them. <paramref name="capabilities"/> are the permitted and
+    /// effective ones; inheritable, ambient and bounding sets must be empty. <paramref name="filtered"/>: each thread has a seccomp filter.
     /// </summary>
     [SkipLocalsInit]
-    internal static string? Check(uint uid, uint gid, int groups, ulong capabilities, int threads, bool noNewPrivileges, bool changedIds)
+    internal static string? Check(uint uid, uint gid, int groups, ulong capabilities, int threads, bool noNewPrivileges, bool changedIds, bool filtered)
     {
         string? fault = s_count == threads ? null : "wrong number of threads";
         Span<byte> text = stackalloc byte[4096];
@@ -73,19 +90,33 @@ internal static class Proof
             {
                 fault ??= "status not readable";
             }
-            fault ??= CheckStatus(text[..n], uid, gid, groups, capabilities, noNewPrivileges, changedIds);
+            fault ??= CheckStatus(text[..n], uid, gid, groups, capabilities, noNewPrivileges, changedIds)
+                ?? (filtered && Hex(Field(text[..n], "\nSeccomp:"u8)) != 2 ? "no seccomp filter" : null);
             Libc.Close(s_status[i]);
         }
         s_count = 0;
-        if (fault != null || !changedIds)
+        return fault;
+    }
+
+    /// <summary>
+    /// For a role that keeps ids and sets as it was born with them: reads all status files and closes them. <paramref name="permitted"/> is what any
+    /// thread holds; <paramref name="filtered"/> as in <see cref="Check"/>.
+    /// </summary>
+    [SkipLocalsInit]
+    internal static string? Born(bool filtered, out ulong permitted)
+    {
+        permitted = 0;
+        string? fault = s_count == 0 ? "no thread seen" : null;
+        Span<byte> text = stackalloc byte[4096];
+        for (int i = 0; i < s_count; i++)
         {
-            return fault;
+            fault ??= Libc.Read(s_status[i], text, out int n) != Errno.None ? "status not readable"
+                : filtered && Hex(Field(text[..n], "\nSeccomp:"u8)) != 2 ? "no seccomp filter" : null;
+            permitted |= fault == null ? Hex(Field(text, "\nCapPrm:"u8)) : 0;
+            Libc.Close(s_status[i]);
         }
-        if (uid != 0 && Libc.SetResUidThisThread(0, 0, 0) == Errno.None)
-        {
-            return "could climb back to uid 0";
-        }
-        return (capabilities & Capability.SysChroot) == 0 && Libc.Chroot(".\0"u8) == Errno.None ? "could chroot again" : null;
+        s_count = 0;
+        return fault;
     }
 
     private static string? CheckStatus(ReadOnlySpan<byte> text, uint uid, uint gid, int groups, ulong capabilities, bool noNewPrivileges, bool changedIds)

@@ -15,16 +15,21 @@ namespace Aotftpd.Privilege;
 /// <param name="ServiceGid">gid of listener and logger.</param>
 /// <param name="HostCapabilities">What <c>spawner host</c> holds.</param>
 /// <param name="WorkersCapabilities">What <c>spawner workers</c> holds.</param>
+/// <param name="Filters">True where every process installs its seccomp filter (seccomp_sandbox, and the kernel has them).</param>
+/// <param name="HostFilter">True where <c>spawner host</c> can have one as well: it needs SYS_ADMIN, or no_new_privs.</param>
 /// <param name="EmptyRoot">secure_chroot_dir, or the private empty directory in its place.</param>
 internal sealed record RoleArgument(
-    bool ChangeIds, bool Chroot, bool HostChroot, uint ServiceUid, uint ServiceGid, ulong HostCapabilities, ulong WorkersCapabilities, byte[] EmptyRoot)
+    bool ChangeIds, bool Chroot, bool HostChroot, uint ServiceUid, uint ServiceGid, ulong HostCapabilities, ulong WorkersCapabilities, bool Filters, bool HostFilter,
+    byte[] EmptyRoot)
 {
-    /// <summary>Seven numbers and a path, separated by commas; the path comes last and may hold any byte but NUL.</summary>
+    private const int Numbers = 9;
+
+    /// <summary>Nine numbers and a path, separated by commas; the path comes last and may hold any byte but NUL.</summary>
     internal byte[] ToText()
     {
         string head = string.Create(
             CultureInfo.InvariantCulture,
-            $"{(ChangeIds ? 1 : 0)},{(Chroot ? 1 : 0)},{(HostChroot ? 1 : 0)},{ServiceUid},{ServiceGid},{HostCapabilities},{WorkersCapabilities},");
+            $"{(ChangeIds ? 1 : 0)},{(Chroot ? 1 : 0)},{(HostChroot ? 1 : 0)},{ServiceUid},{ServiceGid},{HostCapabilities},{WorkersCapabilities},{(Filters ? 1 : 0)},{(HostFilter ? 1 : 0)},");
         byte[] text = new byte[head.Length + EmptyRoot.Length];
         Encoding.ASCII.GetBytes(head, text);
         EmptyRoot.CopyTo(text, head.Length);
@@ -34,16 +39,17 @@ internal sealed record RoleArgument(
     /// <summary>Reads what <see cref="ToText"/> wrote, as it arrives in Main; null if it is anything else.</summary>
     internal static RoleArgument? Parse(string text)
     {
-        string[] parts = text.Split(',', 8);
-        ulong[] numbers = new ulong[7];
-        for (int i = 0; i < 7; i++)
+        string[] parts = text.Split(',', Numbers + 1);
+        ulong[] numbers = new ulong[Numbers];
+        for (int i = 0; i < Numbers; i++)
         {
-            if (parts.Length != 8 || !ulong.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
+            if (parts.Length != Numbers + 1 || !ulong.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i]))
             {
                 return null;
             }
         }
-        return new(numbers[0] == 1, numbers[1] == 1, numbers[2] == 1, (uint)numbers[3], (uint)numbers[4], numbers[5], numbers[6], Encoding.UTF8.GetBytes(parts[7]));
+        return new(numbers[0] == 1, numbers[1] == 1, numbers[2] == 1, (uint)numbers[3], (uint)numbers[4], numbers[5], numbers[6], numbers[7] == 1, numbers[8] == 1,
+            Encoding.UTF8.GetBytes(parts[Numbers]));
     }
 
     /// <summary>The empty root with its NUL byte, or nothing where chroot is not possible on that side.</summary>

@@ -1,6 +1,6 @@
 // Entries of the four processes that start others. The two spawners arrive here with all that the start had; they prepare
 // their sets and exec themselves once more, so that every thread of the final image is born with exactly those sets.
-// Which stage it is, the permitted set tells: after the second exec nothing beyond the role's capabilities is left.
+// Which stage it is, the third argument tells; in the second nothing beyond the role's capabilities may be left.
 using System;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
@@ -12,43 +12,62 @@ namespace Aotftpd.Spawner;
 internal static unsafe class SpawnerEntry
 {
     /// <summary><c>spawner workers</c>: pid 1 of its namespace, starts zygotes alone.</summary>
-    internal static int Workers(RoleArgument mode) =>
-        Run(mode, Role.SpawnerWorkers, Role.ZygoteWorkers, mode.WorkersCapabilities, noNewPrivileges: true, RoleWords.SpawnerWorkers);
+    internal static int Workers(RoleArgument mode, string[] args) =>
+        Run(mode, args, Role.SpawnerWorkers, Role.ZygoteWorkers, mode.WorkersCapabilities, noNewPrivileges: true, RoleWords.SpawnerWorkers);
 
     /// <summary><c>spawner host</c>: starts <c>zygote host</c>, <c>config</c>, <c>logger</c> and <c>chowner</c>. PAM modules may need set-id helpers: no no_new_privs.</summary>
-    internal static int Host(RoleArgument mode) =>
-        Run(mode, Role.SpawnerHost, Role.ZygoteHost | Role.Config | Role.Logger | Role.Chowner, mode.HostCapabilities, noNewPrivileges: false, RoleWords.SpawnerHost);
+    internal static int Host(RoleArgument mode, string[] args) =>
+        Run(mode, args, Role.SpawnerHost, Role.ZygoteHost | Role.Config | Role.Logger | Role.Chowner, mode.HostCapabilities, noNewPrivileges: !mode.ChangeIds, RoleWords.SpawnerHost);
 
-    private static int Run(RoleArgument mode, Role self, Role starts, ulong keep, bool noNewPrivileges, ReadOnlySpan<byte> word)
+    private const string SecondStage = "=2";
+
+    private static int Run(RoleArgument mode, string[] args, Role self, Role starts, ulong keep, bool noNewPrivileges, ReadOnlySpan<byte> word)
     {
         Child.Prepare();
         byte[] argument = mode.ToText();
-        if (Libc.CapGet(out _, out ulong permitted, out _) != Errno.None)
+        ulong permitted = 0;
+        if (args.Length < 3 || args[2] != SecondStage)
         {
-            return ExitStatus.Setup;
-        }
-        if ((permitted & ~keep) != 0)
-        {
-            // SECURITY: one way only. A failure here leaves a process that starts nothing.
-            if (Drop.PrepareForExec(keep, noNewPrivileges) != null)
+            // SECURITY: one way only. A failure here leaves a process that starts nothing. Without no_new_privs the filter needs
+            // SYS_ADMIN, so it comes first; the workers' one comes last, since it allows less than the other steps need.
+            bool filterFirst = self == Role.SpawnerHost && mode.HostFilter && mode.ChangeIds;
+            bool filterLast = !filterFirst && (self == Role.SpawnerHost ? mode.HostFilter : mode.Filters);
+            SeccompFilter filter = new(self == Role.SpawnerHost ? FilterRole.Host : FilterRole.SpawnerWorkers);
+            if ((filterFirst && filter.OnThisThread() != null) || Drop.PrepareForExec(keep, noNewPrivileges) != null || (filterLast && filter.OnThisThread() != null))
             {
                 return ExitStatus.Setup;
             }
-            Child.ExecSelf(Child.ArgumentVector([word.ToArray(), argument]));
+            Child.ExecSelf(Child.ArgumentVector([word.ToArray(), argument, System.Text.Encoding.ASCII.GetBytes(SecondStage)]));
+            return ExitStatus.Setup;
+        }
+        if ((Proof.Open() ?? Proof.Born(self == Role.SpawnerHost ? mode.HostFilter : mode.Filters, out permitted)) != null || (permitted & ~keep) != 0)
+        {
             return ExitStatus.Setup;
         }
         Libc.Prctl(Libc.PR_SET_DUMPABLE, 0);
         // Where there is no PID namespace, orphans of a zygote that is gone come to us all the same.
         Libc.Prctl(Libc.PR_SET_CHILD_SUBREAPER, 1);
+        if (!SpawnerLoop.Prepare())
+        {
+            return ExitStatus.Setup;
+        }
         ExecStarter starter = new(starts, keep & permitted, new ExecStarter.Words(argument));
         return SpawnerLoop.Run(self, ref starter);
     }
 
     /// <summary>A zygote that forks <paramref name="child"/>, which runs <paramref name="entry"/> with <paramref name="keep"/>.</summary>
-    internal static int ZygoteOf(Role self, Role child, ulong keep, delegate*<int> entry)
+    internal static int ZygoteOf(RoleArgument mode, Role self, Role child, ulong keep, delegate*<int> entry)
     {
         Libc.Prctl(Libc.PR_SET_DUMPABLE, 0);
-        if (Libc.CapGet(out _, out ulong permitted, out _) != Errno.None)
+        // SECURITY: a forked child closes what it knows of; so there must be nothing else.
+        if (Libc.CloseFrom(Child.SocketDescriptor + 1) != Errno.None || !SpawnerLoop.Prepare())
+        {
+            return ExitStatus.Setup;
+        }
+        bool own = self == Role.ZygoteWorkers && mode.Filters;
+        ulong permitted = 0;
+        string? fault = Proof.Open() ?? (own ? new SeccompFilter(FilterRole.Zygote).OnEveryThread() : null);
+        if ((fault ?? Proof.Born(self == Role.ZygoteWorkers ? mode.Filters : mode.HostFilter, out permitted)) != null)
         {
             return ExitStatus.Setup;
         }

@@ -32,6 +32,18 @@ internal static unsafe class SpawnerLoop
     private static ChildRow* s_children;
     private static int s_count;
 
+    private static int s_signals = -1;
+
+    /// <summary>What the loop needs from the kernel, taken before a filter; false without it.</summary>
+    internal static bool Prepare() => Libc.SignalFd(1UL << (Libc.SIGCHLD - 1), out s_signals) == Errno.None;
+
+    /// <summary>In a forked child: closes what the loop had open, which was all there was beyond descriptor 3.</summary>
+    internal static void Forget(int socket)
+    {
+        Libc.Close(s_signals);
+        Libc.Close(socket);
+    }
+
     /// <summary>Runs until the listener is gone or has broken the rules. Returns the exit status: 0, or 1 after a bad frame.</summary>
     internal static int Run<T>(Role self, ref T starter)
         where T : struct, IChildStarter
@@ -40,14 +52,10 @@ internal static unsafe class SpawnerLoop
         byte* buffer = (byte*)NativeMemory.AllocZeroed(FrameTable.BytesMax);
         Span<byte> frame = new(buffer, FrameTable.BytesMax);
         Span<int> descriptors = stackalloc int[1];
-        if (Libc.SignalFd(1UL << (Libc.SIGCHLD - 1), out int signals) != Errno.None)
-        {
-            return 1;
-        }
         Libc.SendFrame(Child.SocketDescriptor, ShortFrame.Write(frame, FrameKind.Ready), [], 0);
         Span<PollFd> polled = stackalloc PollFd[2];
         polled[0] = new(Child.SocketDescriptor, Libc.POLLIN);
-        polled[1] = new(signals, Libc.POLLIN);
+        polled[1] = new(s_signals, Libc.POLLIN);
         while (true)
         {
             if (Libc.Poll(polled, -1, out _) != Errno.None)
@@ -56,7 +64,7 @@ internal static unsafe class SpawnerLoop
             }
             if ((polled[1].Revents & Libc.POLLIN) != 0)
             {
-                Libc.Read(signals, frame[..128], out _);
+                Libc.Read(s_signals, frame[..128], out _);
                 Reap(frame);
             }
             if (polled[0].Revents == 0)
@@ -78,7 +86,7 @@ internal static unsafe class SpawnerLoop
                 // SECURITY: only a child of ours that we have not reaped: its number cannot be anybody else's.
                 if (Libc.IsOwnChild(pid))
                 {
-                    Libc.Kill(pid, Libc.SIGKILL);
+                    Libc.KillProcess(pid);
                 }
                 continue;
             }
@@ -107,7 +115,7 @@ internal static unsafe class SpawnerLoop
     {
         while (true)
         {
-            int pid = Libc.WaitPid(-1, Libc.WNOHANG, out int status);
+            int pid = Libc.ReapAny(out int status);
             if (pid <= 0)
             {
                 return;

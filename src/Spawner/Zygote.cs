@@ -37,10 +37,12 @@ internal readonly unsafe struct Zygote(Role allowed, ulong? childCapabilities, d
             return Errno.None;
         }
         // The child. Anything that fails here ends it before it has heard of a client.
-        if (Libc.Dup2(socket, Child.SocketDescriptor) != Errno.None || Libc.CloseFrom(Child.SocketDescriptor + 1) != Errno.None)
+        Libc.Close(Child.SocketDescriptor);
+        if (Libc.Fcntl(socket, Libc.F_DUPFD, Child.SocketDescriptor, out int moved) != Errno.None || moved != Child.SocketDescriptor)
         {
             Libc._exit(ExitStatus.Setup);
         }
+        SpawnerLoop.Forget(socket);
         if (childCapabilities is ulong keep && Libc.CapSet(keep, keep, 0) != Errno.None)
         {
             Libc._exit(ExitStatus.Setup);

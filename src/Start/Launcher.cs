@@ -232,15 +232,47 @@ internal static unsafe class Launcher
     /// <summary>The privileges that this configuration needs, and no other.</summary>
     private static RoleArgument WorkOutMode(Settings settings, Snapshot snapshot, bool root, byte[] emptyRoot)
     {
+        bool filters = Filters(settings);
         if (!root)
         {
-            return new(false, true, false, Libc.getuid(), Libc.getgid(), 0, Capability.SysChroot | Capability.Kill, emptyRoot);
+            return new(false, true, false, Libc.getuid(), Libc.getgid(), 0, Capability.SysChroot | Capability.Kill, filters, filters, emptyRoot);
         }
         ulong host = Capability.Become | Capability.Kill;
         host |= settings.LocalEnable ? Capability.Pam | CapabilityNames.Parse(settings.PamCapabilities) : 0;
         host |= settings.LocalEnable && settings.SessionSupport ? Capability.PamSession : 0;
         host |= settings.ChownUploads ? Capability.Chown : 0;
-        return new(true, true, true, snapshot.Service.Uid, snapshot.Service.Gid, host, Capability.Workers, emptyRoot);
+        return new(true, true, true, snapshot.Service.Uid, snapshot.Service.Gid, host, Capability.Workers, filters, HostFilter(settings, filters), emptyRoot);
+    }
+
+    /// <summary>A wall that is switched off was told with the configuration; one that this machine does not give is told here.</summary>
+    private static bool Filters(Settings settings)
+    {
+        bool available = SeccompFilter.IsAvailable();
+        if (settings.SeccompSandbox && !available)
+        {
+            Missing(settings, "this kernel has no seccomp filters: seccomp_sandbox is without effect");
+        }
+        return settings.SeccompSandbox && available;
+    }
+
+    /// <summary>PAM modules may need set-id helpers, so no_new_privs is no way to the filter of the host's side: it takes SYS_ADMIN.</summary>
+    private static bool HostFilter(Settings settings, bool filters)
+    {
+        bool able = Libc.CapGet(out ulong effective, out _, out _) == Errno.None && (effective & Capability.SysAdmin) != 0;
+        if (filters && !able)
+        {
+            Missing(settings, "started without CAP_SYS_ADMIN: spawner host, zygote host and auth have no seccomp filter");
+        }
+        return filters && able;
+    }
+
+    private static void Missing(Settings settings, string text)
+    {
+        if (settings.RequireIsolation)
+        {
+            throw new StartFailure(text + ", and require_isolation=YES");
+        }
+        Cli.CommandLine.Complain("aotftpd: warning: " + text + "\n");
     }
 
     private static void OpenImage()

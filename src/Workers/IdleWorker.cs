@@ -23,7 +23,7 @@ internal static class IdleWorker
     // A sorted listing of a million long names fits; a runaway worker dies alone.
     private const ulong DataBytesMax = 512UL << 20;
 
-    private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, []);
+    private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, false, false, []);
     private static byte[] s_emptyRoot = [];
 
     /// <summary>In the zygote, before its first fork: the only public setting that workers are born with.</summary>
@@ -33,10 +33,14 @@ internal static class IdleWorker
         s_emptyRoot = mode.EmptyRootNul(workersSide: true);
         Rehearse();
         s_frame = new byte[FrameTable.BytesMax];
+        s_prelogin = new(FilterRole.Prelogin);
+        s_session = new(FilterRole.Session);
+        s_reading = new(FilterRole.SessionReading);
         ControlConnection.MakeSpareBuffers();
     }
 
     private static byte[] s_frame = [];
+    private static SeccompFilter? s_prelogin, s_session, s_reading;
 
     /// <summary>
     /// A prelogin and a session without a client, in the zygote: what is set up at the first use (tables, bindings of calls) is then
@@ -129,7 +133,7 @@ internal static class IdleWorker
         {
             return Refuse(birth, fault, ExitStatus.Setup);
         }
-        fault = Proof.Check(s_uid, s_gid, s_groups, 0, 1, true, s_mode.ChangeIds);
+        fault = Proof.Check(s_uid, s_gid, s_groups, 0, 1, true, s_mode.ChangeIds, s_mode.Filters);
         if (fault != null)
         {
             return Refuse(birth, "proof of the drop: " + fault, ExitStatus.Proof);
@@ -225,7 +229,23 @@ internal static class IdleWorker
         }
         fault = Drop.ToIdentity(id, s_mode.ChangeIds);
         fault ??= WritableRoot(birth);
-        return fault == null ? ApplyLimits(birth.Account) : fault + ": " + ErrnoText.Name(Libc.LastErrno);
+        if (fault != null)
+        {
+            return fault + ": " + ErrnoText.Name(Libc.LastErrno);
+        }
+        return ApplyLimits(birth.Account) ?? Proof.ClimbBack(s_uid, 0, s_mode.ChangeIds) ?? (s_mode.Filters ? FilterOf(birth)!.OnThisThread() : null);
+    }
+
+    /// <summary>The session's own settings say whether it may ever write; the gates of the commands use the same words.</summary>
+    private static SeccompFilter? FilterOf(in WorkerBirth birth)
+    {
+        if (birth.Account is not { } account)
+        {
+            return s_prelogin;
+        }
+        Settings s = birth.Snapshot.Settings;
+        bool writes = s.WriteEnable && (!account.AnonPrivileges || s.AnonUploadEnable || s.AnonMkdirWriteEnable || s.AnonOtherWriteEnable);
+        return writes ? s_session : s_reading;
     }
 
     /// <summary>A root that its own user can write to is refused as in vsftpd; for real anonymous clients no option changes that.</summary>

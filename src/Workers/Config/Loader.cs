@@ -109,6 +109,10 @@ internal sealed class Loader
         }
         CheckPamService();
         ResolvePassiveAddress();
+        if (!_settings.SeccompSandbox)
+        {
+            Warning(OptionIndex.SeccompSandbox, "every process runs without its filter of system calls");
+        }
         Settings s = _settings;
         Snapshot snapshot = new()
         {
