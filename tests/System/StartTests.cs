@@ -14,7 +14,7 @@ namespace Aotftpd.Tests;
 public sealed class StartTests
 {
     // Python as the super-server: it can hand over descriptors by number, which Process can not.
-    private const string Inetd = """
+    internal const string Inetd = """
         import os, socket, sys
         l = socket.socket(); l.bind(('127.0.0.1', int(sys.argv[1]))); l.listen(5)
         while True:
