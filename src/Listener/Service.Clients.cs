@@ -11,7 +11,8 @@ internal sealed partial class Service
 {
     private const int RetryMilliseconds = 250;
     private const int BecomeMilliseconds = 30_000;
-    private const int FirstPassiveSockets = 2;
+    // Many sessions never open a data connection; the first that does asks once.
+    private const int FirstPassiveSockets = 0;
 
     private Client?[] _clients = new Client?[64];
     private int _clientCount;

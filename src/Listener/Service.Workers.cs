@@ -58,13 +58,20 @@ internal sealed partial class Service
 
     private bool WantsChowner => _settings.ChownUploads && (_settings.AnonymousEnable || _settings.GuestEnable);
 
-    private long _noSpawnBefore;
+    private long _noSpawnBefore, _lastTrouble = -BackoffMaxMilliseconds;
     private int _backoff;
 
     /// <summary>Something could not be started or ended at once: the next try waits, each time longer, so that trouble does not become load.</summary>
     private void Backoff()
     {
         if (_now < _noSpawnBefore)
+        {
+            return;
+        }
+        // What happens once is put right at once; what happens again within seconds is slowed down.
+        bool again = _now - _lastTrouble < BackoffMaxMilliseconds;
+        _lastTrouble = _now;
+        if (!again)
         {
             return;
         }

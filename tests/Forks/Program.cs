@@ -19,7 +19,7 @@ internal static unsafe class Program
     {
         if (args.Length > 0 && args[0] == "=zygote")
         {
-            return SpawnerEntry.ZygoteOf(Role.ZygoteWorkers, Role.Idle, 0, &Work);
+            return SpawnerEntry.ZygoteOf(new(false, false, false, 0, 0, 0, 0, false, false, []), Role.ZygoteWorkers, Role.Idle, 0, &Work);
         }
         int wanted = int.Parse(args[0], CultureInfo.InvariantCulture);
         Libc.BlockSignals(1UL << (Libc.SIGCHLD - 1));
