@@ -1,4 +1,5 @@
 // FluentFTP, the FTP library of the C# world, against the published server.
+using System.IO;
 using System.Text;
 using FluentFTP;
 using Xunit;
@@ -59,10 +60,16 @@ public sealed class FluentFtpTests
         byte[] content = Sys.Noise(300_000);
         using Server s = Server.Start("", x => x.Put("a.bin", content));
         using FtpClient c = Client(s, FtpDataConnectionType.AutoPassive);
-        using System.IO.Stream part = c.OpenRead("/a.bin", FtpDataType.Binary, 100_000);
-        using System.IO.MemoryStream got = new();
-        part.CopyTo(got);
-        Assert.Equal(content[100_000..], got.ToArray());
+        Assert.True(c.DownloadBytes(out byte[] rest, "/a.bin", 250_000));
+        Assert.Equal(content[250_000..], rest);
+        string part = s.DirectoryPath + "/part";
+        File.WriteAllBytes(part, content[..100_000]);
+        Assert.Equal(FtpStatus.Success, c.DownloadFile(part, "/a.bin", FtpLocalExists.Resume));
+        Assert.Equal(content, File.ReadAllBytes(part));
+        c.Disconnect();
         s.Stop();
+        // What came before the restart position did not travel again.
+        Assert.Contains("\"/a.bin\", 50000 bytes", s.Log);
+        Assert.Contains("\"/a.bin\", 200000 bytes", s.Log);
     }
 }
