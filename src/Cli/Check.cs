@@ -20,6 +20,10 @@ internal static class Check
         {
             result.Warnings.Add(new Diagnostic { Text = "this kernel has no seccomp filters: seccomp_sandbox is without effect" });
         }
+        if (result.Snapshot is { } snapshot)
+        {
+            LogOpener.Open(snapshot, result.Errors, result.Warnings).Close();
+        }
         foreach (Diagnostic line in result.Errors)
         {
             text.Append("ERROR: ").Append(line).Append('\n');

@@ -73,11 +73,8 @@ internal static class Control
         LoadResult result = Loader.Load(where.Items, requireRootOwned: false);
         if (result.Errors.Count > 0 && where.NamesFile)
         {
-            foreach (Diagnostic line in result.Errors)
-            {
-                CommandLine.Complain("aotftpd: " + line + "\n");
-            }
-            return false;
+            // The service runs with what it read before the mistake; only its usual socket can be guessed.
+            CommandLine.Complain("aotftpd: the configuration has errors; trying " + Encoding.UTF8.GetString(path) + " (-ocontrol_socket=PATH names another)\n");
         }
         if (result.Snapshot is { } snapshot && snapshot.Settings.ControlSocket.Length > 0)
         {

@@ -115,7 +115,7 @@ internal sealed partial class Service
         {
             AdoptOnlyClient();
         }
-        LogService("started, version " + typeof(Service).Assembly.GetName().Version!.ToString(3), LogFlags.None);
+        LogLife("started, version " + typeof(Service).Assembly.GetName().Version!.ToString(3));
         NotifyWhenReady();
         Span<EpollEvent> events = stackalloc EpollEvent[Libc.EpollEventsMax];
         while (!_ended)
@@ -246,7 +246,7 @@ internal sealed partial class Service
 
     private int End()
     {
-        LogService("ended", LogFlags.None);
+        LogLife("ended");
         // Sessions of PAM are closed by their auth workers, which need a moment that the end of their socket gives them.
         foreach (Worker? w in _workers)
         {
@@ -317,6 +317,15 @@ internal sealed partial class Service
     {
         LogFrame frame = new() { Action = action, Flags = flags, ClientId = client.Id, Text = text };
         LogToLogger(frame);
+    }
+
+    /// <summary>Begin and end of the service; under inetd they are those of one client, who has his own lines.</summary>
+    private void LogLife(string text)
+    {
+        if (_start.Client < 0)
+        {
+            LogService(text, LogFlags.None);
+        }
     }
 
     private void NoteClient(Client client, string text)

@@ -57,10 +57,6 @@ internal static unsafe class Launcher
         handed.RootOwned = root;
         AddConfiguration(arguments, handed.Configuration);
         LoadResult loaded = Loader.Load(handed.Configuration, root);
-        foreach (Diagnostic d in loaded.Warnings)
-        {
-            Cli.CommandLine.Complain("aotftpd: warning: " + d + "\n");
-        }
         if (loaded.Snapshot is not { } snapshot)
         {
             StringBuilder all = new();
@@ -71,7 +67,6 @@ internal static unsafe class Launcher
             throw new StartFailure(all.ToString(), Cli.CommandLine.ExitUsage);
         }
         Settings settings = snapshot.Settings;
-        TryLogs(snapshot);
         if (!root && !settings.RunAsLaunchingUser)
         {
             throw new StartFailure("must be started as root; an ordinary user can set run_as_launching_user=YES", Cli.CommandLine.ExitUsage);
@@ -80,6 +75,11 @@ internal static unsafe class Launcher
         if (settings.Background && standalone && readyPipe < 0)
         {
             throw new StartFailure(GoToBackground(handed.Configuration));
+        }
+        TryLogs(snapshot);
+        foreach (Diagnostic d in loaded.Warnings)
+        {
+            Cli.CommandLine.Complain("aotftpd: warning: " + d + "\n");
         }
         Sockets.Open(settings, passed, handed);
         byte[] emptyRoot = MakeEmptyRoot(loaded, root);

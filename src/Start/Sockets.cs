@@ -30,7 +30,7 @@ internal static class Sockets
             }
             else
             {
-                handed.Client = fd;
+                handed.Client = IsClient(fd) ? fd : throw new StartFailure("the connection passed by LISTEN_FDS is not of IPv4 or IPv6");
             }
         }
         if (passed.Count > 0)
@@ -39,7 +39,7 @@ internal static class Sockets
         }
         if (!s.Listen && !s.ListenIpv6)
         {
-            if (Libc.PeerAddress(0, out _) != Errno.None)
+            if (!IsClient(0))
             {
                 throw new StartFailure("listen and listen_ipv6 are NO and standard input is not a client's connection: set one of them, or start from inetd or a socket unit");
             }
@@ -56,6 +56,9 @@ internal static class Sockets
             handed.Listening.Add(Listen(Libc.AF_INET, s.ListenAddress, s.ListenPort, false));
         }
     }
+
+    /// <summary>A connected TCP socket: FTP needs addresses, so a pair of local sockets will not do.</summary>
+    private static bool IsClient(int fd) => Libc.PeerAddress(fd, out SocketAddress peer) == Errno.None && peer.Family is Libc.AF_INET or Libc.AF_INET6;
 
     private static int Listen(ushort family, byte[] address, int port, bool only6)
     {
