@@ -11,8 +11,6 @@ internal sealed partial class Service
 {
     private const int RetryMilliseconds = 250;
     private const int BecomeMilliseconds = 30_000;
-    // Many sessions never open a data connection; the first that does asks once.
-    private const int FirstPassiveSockets = 0;
 
     private Client?[] _clients = new Client?[64];
     private int _clientCount;
@@ -183,7 +181,7 @@ internal sealed partial class Service
             return false;
         }
         Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
-        int log = -1, loggerEnd = -1, chowner = -1, chownerEnd = -1, n = 2, made = 0;
+        int log = -1, loggerEnd = -1, chowner = -1, chownerEnd = -1, n = 2;
         bool done = false;
         if (!LogsClients || Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
         {
@@ -212,12 +210,6 @@ internal sealed partial class Service
                 TrySend(_chowner, new ChownerAttachFrame(c.Id, account.Uid, _snapshot.ChownUser.Uid).Write(_out), one);
                 fds[n++] = chowner;
             }
-            int firstSocket = n;
-            for (int i = 0; session && i < FirstPassiveSockets && Libc.Socket(c.Local.Family, Libc.SOCK_STREAM, out fds[n]) == Errno.None; i++)
-            {
-                n++;
-            }
-            made = n - firstSocket;
             BecomeFrame frame = new()
             {
                 Role = role,
@@ -226,7 +218,6 @@ internal sealed partial class Service
                 HasChowner = chowner >= 0,
                 Sessions = _start.Client >= 0 ? 0 : (uint)_clientCount,
                 ClientId = c.Id,
-                PassiveSockets = (byte)made,
                 Rest = c.Rest,
             };
             FrameWriter writer = frame.Write(_out);
@@ -235,10 +226,6 @@ internal sealed partial class Service
             w.Client = c;
             c.Front = w;
             done = writer.Fits && TrySend(w, writer.Frame, fds[..n]);
-            for (int i = firstSocket; i < n; i++)
-            {
-                Libc.Close(fds[i]);
-            }
         }
         Libc.Close(log);
         Libc.Close(loggerEnd);
@@ -283,7 +270,7 @@ internal sealed partial class Service
             _waitingAttaches.Enqueue((copy, frame.ToArray()));
             if (_waitingAttaches.Count == 1)
             {
-                _timers.Add(_now + AttachMilliseconds, TimerKind.Retry, 0);
+                _timers.Add(_now + AttachMilliseconds, TimerKind.Attach, 0);
             }
         }
     }
@@ -299,7 +286,7 @@ internal sealed partial class Service
             one[0] = waiting.Socket;
             if (!TrySend(_logger, waiting.Frame, one))
             {
-                _timers.Add(_now + AttachMilliseconds, TimerKind.Retry, 0);
+                _timers.Add(_now + AttachMilliseconds, TimerKind.Attach, 0);
                 return;
             }
             Libc.Close(waiting.Socket);

@@ -49,6 +49,11 @@ internal sealed partial class Service
         if (_logger == null)
         {
             _logger = Spawn(SpawnerHost, Role.Logger);
+            if (_logger == null)
+            {
+                Backoff();
+                return;
+            }
             OpenLogs();
         }
         _chowner ??= WantsChowner ? Spawn(SpawnerHost, Role.Chowner) : null;
@@ -384,24 +389,16 @@ internal sealed partial class Service
 
     private void OnReady(Worker w)
     {
-        switch (w.Role)
+        w.Phase = Phase.Serving;
+        if (w.Role == Role.ZygoteWorkers)
         {
-            case Role.ZygoteWorkers:
-                _zygoteReady = true;
-                w.Phase = Phase.Serving;
-                _backoff = 0;
-                NotifyWhenReady();
-                break;
-            case Role.Prelogin:
-                w.Phase = Phase.Serving;
-                break;
-            case Role.Session:
-                w.Phase = Phase.Serving;
-                OnSessionReady(w.Client!);
-                break;
-            default:
-                w.Phase = Phase.Serving;
-                break;
+            _zygoteReady = true;
+            _backoff = 0;
+            NotifyWhenReady();
+        }
+        else if (w.Role == Role.Session)
+        {
+            OnSessionReady(w.Client!);
         }
     }
 

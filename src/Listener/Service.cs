@@ -283,6 +283,8 @@ internal sealed partial class Service
                 return;
             case TimerKind.Retry:
                 ResumeAccepting();
+                return;
+            case TimerKind.Attach:
                 FlushAttaches();
                 return;
             case TimerKind.KillWorker:
