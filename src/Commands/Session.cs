@@ -37,16 +37,14 @@ internal sealed class Session
     private int _stateLength;
     private readonly byte[] _stateText = new byte[StateCommandBytesMax];
 
-    /// <summary>Begins a session on a control connection, in the directory where the login has put the process.</summary>
-    internal Session(ControlConnection control, Snapshot snapshot, Account account)
+    /// <summary>Begins a session on a control connection between <paramref name="local"/> and <paramref name="peer"/>, in the directory where the login has put the process.</summary>
+    internal Session(ControlConnection control, Snapshot snapshot, Account account, SocketAddress local, SocketAddress peer)
     {
         Control = control;
         Link = control.Link;
         Snapshot = snapshot;
         Settings = snapshot.Settings;
         Account = account;
-        _ = Libc.LocalAddress(control.ClientFd, out SocketAddress local);
-        _ = Libc.PeerAddress(control.ClientFd, out SocketAddress peer);
         Local = local;
         Peer = peer;
         Zone = Settings.UseLocaltime && Snapshot.ZoneBytes.Length != 0 ? ZoneRules.FromBytes(Snapshot.ZoneBytes) : ZoneRules.Utc;

@@ -3,6 +3,7 @@
 using System;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Aotftpd.Native;
 
 namespace Aotftpd.Ipc;
 
@@ -34,6 +35,8 @@ internal ref struct FrameWriter
     internal void U32(uint value) => Put(value);
 
     internal void U64(ulong value) => Put(value);
+
+    internal void Address(in SocketAddress value) => Put(value);
 
     /// <summary>Bytes without a length before them (the rest of the frame, or a field of fixed size).</summary>
     internal void Raw(ReadOnlySpan<byte> bytes)
@@ -96,6 +99,9 @@ internal ref struct FrameReader
     internal uint U32() => Take<uint>();
 
     internal ulong U64() => Take<ulong>();
+
+    /// <summary>An address as the listener has it from the kernel, 28 bytes.</summary>
+    internal SocketAddress Address() => Take<SocketAddress>();
 
     /// <summary>A field of fixed size; empty if it is not there.</summary>
     internal ReadOnlySpan<byte> Raw(int count)

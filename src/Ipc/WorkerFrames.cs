@@ -1,6 +1,7 @@
 // The frames between the listener and a worker, with their writers and readers side by side. A struct holds spans into
 // the receiver's frame buffer: nothing is copied, nothing outlives the next receive.
 using System;
+using Aotftpd.Native;
 
 namespace Aotftpd.Ipc;
 
@@ -25,6 +26,9 @@ internal ref struct BecomeFrame
     /// <summary>The listener's number for this client, unique in the life of the service.</summary>
     internal ulong ClientId;
 
+    /// <summary>The client's address, and the one of ours that it has reached: a worker has no call to ask for them.</summary>
+    internal SocketAddress Peer, Local;
+
     /// <summary>Number of passive sockets at the end of the descriptors.</summary>
     internal byte PassiveSockets;
 
@@ -40,6 +44,8 @@ internal ref struct BecomeFrame
         w.U8(PassiveSockets);
         w.U32(Sessions);
         w.U64(ClientId);
+        w.Address(Peer);
+        w.Address(Local);
         w.U16(0);
         w.Bytes(Rest);
         return w;
@@ -58,6 +64,8 @@ internal ref struct BecomeFrame
         result.PassiveSockets = r.U8();
         result.Sessions = r.U32();
         result.ClientId = r.U64();
+        result.Peer = r.Address();
+        result.Local = r.Address();
         r.U16();
         result.Rest = r.Bytes();
         return r.Complete && result.Role is Role.Prelogin or Role.Session;

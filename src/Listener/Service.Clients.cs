@@ -218,6 +218,8 @@ internal sealed partial class Service
                 HasChowner = chowner >= 0,
                 Sessions = _start.Client >= 0 ? 0 : (uint)_clientCount,
                 ClientId = c.Id,
+                Peer = c.Peer,
+                Local = c.Local,
                 Rest = c.Rest,
             };
             FrameWriter writer = frame.Write(_out);

@@ -1,5 +1,5 @@
 // A peer's address as text, for titles, STAT, logs and PAM (RFC 5952 for IPv6). Run by the listener and the workers.
-// Pure but for the one question to the kernel; no name is ever looked up.
+// Pure; no name is ever looked up.
 using System;
 using System.Buffers.Text;
 
@@ -10,18 +10,6 @@ internal static class AddressText
 {
     /// <summary>Room for any address in bytes.</summary>
     internal const int BytesMax = 48;
-
-    /// <summary>Writes the address of the other end of <paramref name="socket"/>, or <c>?</c>; gives its length.</summary>
-    internal static int OfPeer(int socket, Span<byte> destination)
-    {
-        if (Libc.PeerAddress(socket, out SocketAddress peer) != Errno.None || peer.Family is not (Libc.AF_INET or Libc.AF_INET6))
-        {
-            destination[0] = (byte)'?';
-            return 1;
-        }
-
-        return Format(in peer, destination);
-    }
 
     /// <summary>Writes an address; a v4-mapped one as vsftpd's logs have it, <c>::ffff:a.b.c.d</c>.</summary>
     internal static int Format(in SocketAddress address, Span<byte> destination)

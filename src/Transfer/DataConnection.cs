@@ -24,6 +24,7 @@ internal sealed unsafe partial class DataConnection : IListingSink
     private readonly byte[] _peer16 = new byte[16];
     private readonly byte[] _target16 = new byte[16];
     private readonly uint _localScope;
+    private readonly ushort _family;
     private int _fd = -1;
     private int _targetPort;
 
@@ -33,6 +34,7 @@ internal sealed unsafe partial class DataConnection : IListingSink
         local.CopyAddress16(_local16);
         peer.CopyAddress16(_peer16);
         _localScope = local.Scope;
+        _family = local.Family;
         _link = link;
         _watch = watch;
         _options = options;
@@ -267,12 +269,8 @@ internal sealed unsafe partial class DataConnection : IListingSink
 
     private Errno Bind(int fd, int port)
     {
-        Errno e = Libc.GetSocketOption(fd, Libc.SOL_SOCKET, Libc.SO_DOMAIN, out int domain);
-        if (e != Errno.None)
-        {
-            return e;
-        }
-        if (!SocketAddress.TryMake((ushort)domain, _local16, (ushort)port, _localScope, out SocketAddress address))
+        // The listener makes a client's data sockets in the family of its control connection.
+        if (!SocketAddress.TryMake(_family, _local16, (ushort)port, _localScope, out SocketAddress address))
         {
             return Errno.EADDRNOTAVAIL;
         }
@@ -344,8 +342,9 @@ internal sealed unsafe partial class DataConnection : IListingSink
             LastErrno = Errno.ETIMEDOUT;
             return wait != TransferEnd.Ok ? OpenEndOf(wait) : OpenEnd.Timeout;
         }
-        Errno e = Libc.GetSocketOption(_fd, Libc.SOL_SOCKET, Libc.SO_ERROR, out int failure);
-        LastErrno = e != Errno.None ? e : (Errno)failure;
+        // How it went: a look at the socket gives the error of a connection that failed, and takes nothing from one that stands.
+        Errno e = Libc.Receive(_fd, stackalloc byte[1], Libc.MSG_PEEK | Libc.MSG_DONTWAIT, out _);
+        LastErrno = e == Errno.EAGAIN ? Errno.None : e;
         return LastErrno == Errno.None ? OpenEnd.Open : LastErrno == Errno.ETIMEDOUT ? OpenEnd.Timeout : OpenEnd.Failed;
     }
 

@@ -123,6 +123,8 @@ internal static class IdleWorker
             Rest = become.Rest.ToArray(),
             Sessions = become.Sessions,
             ClientId = become.ClientId,
+            Peer = become.Peer,
+            Local = become.Local,
         };
         if (!ReadMemory(fds[1], become.HasAccount ? fds[accountAt] : -1, ref birth))
         {

@@ -2,6 +2,7 @@
 // Made by the program's entry for idle workers, read once by PreloginWorker or SessionWorker.
 // The listener vouches for all of it but Rest, which is the client's.
 using Aotftpd.Config;
+using Aotftpd.Native;
 
 namespace Aotftpd.Workers;
 
@@ -34,6 +35,9 @@ internal struct WorkerBirth
 
     /// <summary>Sessions of the service when this one began, 0 under inetd.</summary>
     internal uint Sessions;
+
+    /// <summary>The client's address, and the one of ours that it has reached.</summary>
+    internal SocketAddress Peer, Local;
 
     /// <summary>The listener's number for this client.</summary>
     internal ulong ClientId;

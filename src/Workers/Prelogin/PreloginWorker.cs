@@ -38,9 +38,11 @@ internal sealed class PreloginDialogue
     private bool _userIsPending;
     private bool _userIsTooLong;
     private int _errors;
+    private readonly SocketAddress _peer;
 
     internal PreloginDialogue(in WorkerBirth birth)
     {
+        _peer = birth.Peer;
         _snapshot = birth.Snapshot;
         _settings = birth.Snapshot.Settings;
         _control = new ControlConnection(birth.ClientFd, new ListenerLink(birth.ListenerFd), birth.LogFd, Limits.RestOfInputBytesMax)
@@ -59,7 +61,7 @@ internal sealed class PreloginDialogue
     {
         Span<byte> title = stackalloc byte[64];
         "prelogin "u8.CopyTo(title);
-        ProcessTitle.Set(title[..(9 + AddressText.OfPeer(_control.ClientFd, title[9..]))]);
+        ProcessTitle.Set(title[..(9 + AddressText.Format(in _peer, title[9..]))]);
         _control.Log(LogAction.Connect, LogFlags.None, default);
         Greet();
         if (!_control.Flush())

@@ -50,7 +50,7 @@ internal static class SessionWorker
             control.Reader.Load(rest);
         }
 
-        return new(control, birth.Snapshot, birth.Account ?? Account.None)
+        return new(control, birth.Snapshot, birth.Account ?? Account.None, birth.Local, birth.Peer)
         {
             ChownerFd = birth.ChownerFd,
             SessionsAtStart = birth.Sessions,

@@ -68,8 +68,12 @@ internal sealed class WorkerFixture : IDisposable
             Chowner = ours;
         }
 
+        _ = Libc.LocalAddress(_serverFd, out Native.SocketAddress local);
+        _ = Libc.PeerAddress(_serverFd, out Native.SocketAddress peer);
         WorkerBirth birth = new()
         {
+            Local = local,
+            Peer = peer,
             ListenerFd = _listenerTheirs,
             ClientFd = _serverFd,
             LogFd = _logTheirs,
