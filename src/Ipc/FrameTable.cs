@@ -113,7 +113,7 @@ internal static class FrameTable
         new(FrameKind.Kill, Role.Listener, Role.Spawners, Phase.None, false, 12, 12, 0, 0),
         new(FrameKind.Spawned, Role.Spawners, Role.Listener, Phase.Any, false, 16, 16, 0, 0),
         new(FrameKind.Exited, Role.Spawners, Role.Listener, Phase.Any, false, 16, 16, 0, 0),
-        new(FrameKind.Become, Role.Listener, Role.Idle, Phase.None, true, 80, BytesMax, 2, 13),
+        new(FrameKind.Become, Role.Listener, Role.Idle, Phase.None, true, 80, BytesMax, 2, 5),
         new(FrameKind.Ready, Role.Prelogin | Role.Session | Role.Auth | Role.Logger | Role.Chowner | Role.SpawnerWorkers | Role.SpawnerHost | Role.ZygoteWorkers | Role.ZygoteHost,
             Role.Listener, Phase.Waiting | Phase.Becoming, true, 4, 4, 0, 0),
         new(FrameKind.Login, Role.Prelogin, Role.Listener, Phase.Serving, false, 12, BytesMax, 0, 0),

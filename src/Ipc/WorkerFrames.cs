@@ -5,7 +5,7 @@ using Aotftpd.Native;
 
 namespace Aotftpd.Ipc;
 
-/// <summary>BECOME: the listener gives an idle worker its role. Descriptors: client, settings memfd, [log socket], [account memfd], [chowner socket], unbound passive sockets.</summary>
+/// <summary>BECOME: the listener gives an idle worker its role. Descriptors: client, settings memfd, [log socket], [account memfd], [chowner socket].</summary>
 internal ref struct BecomeFrame
 {
     /// <summary>Prelogin or Session.</summary>
@@ -29,9 +29,6 @@ internal ref struct BecomeFrame
     /// <summary>The client's address, and the one of ours that it has reached: a worker has no call to ask for them.</summary>
     internal SocketAddress Peer, Local;
 
-    /// <summary>Number of passive sockets at the end of the descriptors.</summary>
-    internal byte PassiveSockets;
-
     /// <summary>Control input that prelogin had read beyond PASS; opaque to the listener.</summary>
     internal ReadOnlySpan<byte> Rest;
 
@@ -40,8 +37,7 @@ internal ref struct BecomeFrame
     {
         FrameWriter w = new(buffer, FrameKind.Become);
         w.U16((ushort)Role);
-        w.U8((byte)((HasAccount ? 1 : 0) | (HasChowner ? 2 : 0) | (HasLog ? 4 : 0)));
-        w.U8(PassiveSockets);
+        w.U16((ushort)((HasAccount ? 1 : 0) | (HasChowner ? 2 : 0) | (HasLog ? 4 : 0)));
         w.U32(Sessions);
         w.U64(ClientId);
         w.Address(Peer);
@@ -57,11 +53,10 @@ internal ref struct BecomeFrame
         FrameReader r = new(frame);
         result = default;
         result.Role = (Role)r.U16();
-        byte flags = r.U8();
+        ushort flags = r.U16();
         result.HasAccount = (flags & 1) != 0;
         result.HasChowner = (flags & 2) != 0;
         result.HasLog = (flags & 4) != 0;
-        result.PassiveSockets = r.U8();
         result.Sessions = r.U32();
         result.ClientId = r.U64();
         result.Peer = r.Address();
@@ -111,7 +106,7 @@ internal ref struct LoginFrame
     }
 }
 
-/// <summary>Answer to LOGIN, in the two bytes behind the kind.</summary>
+/// <summary>Answer to LOGIN, in the two bytes behind the kind. An accepted login has none: the prelogin worker is ended, the session speaks.</summary>
 internal enum LoginOutcome : ushort
 {
     /// <summary>530; the client may try again.</summary>
@@ -122,9 +117,6 @@ internal enum LoginOutcome : ushort
 
     /// <summary>421: no worker or no auth could be had.</summary>
     Unavailable = 3,
-
-    /// <summary>The session takes over; the prelogin worker ends without a word.</summary>
-    Accepted = 4,
 }
 
 /// <summary>Frames that are a head only, or a head with one number in its last two bytes.</summary>

@@ -70,6 +70,9 @@ internal sealed class Client
     /// <summary>Monotonic milliseconds of the last BECOME.</summary>
     internal long BecomeAt;
 
+    /// <summary>Its login stands in the log.</summary>
+    internal bool LoginLogged;
+
     /// <summary>KICK was sent; what comes next is KILL.</summary>
     internal bool Kicked;
 
@@ -91,7 +94,7 @@ internal sealed class Client
         Rest = AnonymousPassword = null;
         Account = null;
         ConnectedAt = LoginAt = SessionAt = BecomeAt = 0;
-        Kicked = false;
+        LoginLogged = Kicked = false;
         Bytes = 0;
         Files = 0;
     }

@@ -188,8 +188,9 @@ internal sealed partial class Service
             if (LogsClients)
             {
                 AttachLogger(c, w, loggerEnd);
-                if (role == Role.Session)
+                if (role == Role.Session && !c.LoginLogged)
                 {
+                    c.LoginLogged = true;
                     LogClient(c, LogAction.Login, LogFlags.None, default);
                 }
             }

@@ -30,7 +30,7 @@ internal sealed class PassiveSockets
     /// <summary>Error number of the last answer, 0 if it brought sockets.</summary>
     internal int LastErrno { get; private set; }
 
-    /// <summary>Adds sockets, as those of BECOME; what has no room is closed.</summary>
+    /// <summary>Adds sockets; what has no room is closed.</summary>
     internal void Add(ReadOnlySpan<int> descriptors)
     {
         foreach (int fd in descriptors)

@@ -62,7 +62,6 @@ internal static class IdleWorker
                 ClientFd = client,
                 LogFd = -1,
                 ChownerFd = -1,
-                PassiveSockets = [],
                 Snapshot = Snapshot.Empty,
                 Account = account,
                 Rest = [],
@@ -108,7 +107,7 @@ internal static class IdleWorker
             return ExitStatus.Done;
         }
         if (FrameTable.Fault(frame.AsSpan(0, length), count, Role.Listener, Role.Idle, out _) != null || !BecomeFrame.TryRead(frame.AsSpan(0, length), out BecomeFrame become)
-            || count != 2 + (become.HasLog ? 1 : 0) + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) + become.PassiveSockets || become.HasAccount != (become.Role == Role.Session))
+            || count != 2 + (become.HasLog ? 1 : 0) + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) || become.HasAccount != (become.Role == Role.Session))
         {
             return ExitStatus.Frames;
         }
@@ -119,7 +118,6 @@ internal static class IdleWorker
             ClientFd = fds[0],
             LogFd = become.HasLog ? fds[2] : -1,
             ChownerFd = become.HasChowner ? fds[accountAt + 1] : -1,
-            PassiveSockets = fds[(count - become.PassiveSockets)..count].ToArray(),
             Rest = become.Rest.ToArray(),
             Sessions = become.Sessions,
             ClientId = become.ClientId,

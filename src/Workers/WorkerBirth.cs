@@ -21,9 +21,6 @@ internal struct WorkerBirth
     /// <summary>This session's own socket to the chowner, −1 without chown_uploads.</summary>
     internal int ChownerFd;
 
-    /// <summary>Unbound TCP sockets of the service's network namespace.</summary>
-    internal int[] PassiveSockets;
-
     /// <summary>The settings for this client.</summary>
     internal Snapshot Snapshot;
 

@@ -256,7 +256,7 @@ internal sealed class PreloginDialogue
                 _reply.Line(421, "Service not available, try again later."u8);
                 return Next.End;
             default:
-                // Accepted: the session answers. Anything else: the listener is gone or bade us be silent.
+                // The listener is gone or bade us be silent. An accepted login ends this process from outside: the session answers.
                 return Next.End;
         }
     }

@@ -39,7 +39,6 @@ internal static class SessionWorker
     {
         Settings settings = birth.Snapshot.Settings;
         ListenerLink link = new(birth.ListenerFd);
-        link.Passive.Add(birth.PassiveSockets);
         ControlConnection control = new(birth.ClientFd, link, birth.LogFd, LineReader.LineBytesMax)
         {
             IdleSeconds = (uint)settings.IdleSessionTimeout,

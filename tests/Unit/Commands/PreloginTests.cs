@@ -147,7 +147,7 @@ public sealed class PreloginTests
     public void An_accepted_login_is_silent_and_hands_the_rest_over()
     {
         using WorkerFixture w = WorkerFixture.Prelogin();
-        w.Decide(LoginOutcome.Accepted);
+        w.Accept();
         w.Send("USER anna\r\nPASS x\r\nPWD\r\nNO");
         Assert.StartsWith("331 ", w.Reply(), StringComparison.Ordinal);
         Assert.True(w.Ended());
@@ -158,7 +158,7 @@ public sealed class PreloginTests
     public void The_rest_never_outgrows_its_frame()
     {
         using WorkerFixture w = WorkerFixture.Prelogin();
-        w.Decide(LoginOutcome.Accepted);
+        w.Accept();
         w.Send("USER anna\r\nPASS x\r\n" + string.Concat(Enumerable.Repeat("NOOP\r\n", 2000)));
         Assert.StartsWith("331 ", w.Reply(), StringComparison.Ordinal);
         Assert.True(w.HasEnded());
@@ -211,7 +211,7 @@ public sealed class PreloginTests
     public void no_anon_password_logs_in_at_USER()
     {
         using WorkerFixture w = WorkerFixture.Prelogin((OptionIndex.NoAnonPassword, true));
-        w.Decide(LoginOutcome.Accepted);
+        w.Accept();
         w.Send("USER ftp\r\n");
         Assert.True(w.Ended());
         Assert.Equal("ftp", w.Claims.Single().User);

@@ -39,7 +39,7 @@ internal sealed class WorkerFixture : IDisposable
     private readonly Thread _listener;
     private readonly List<Socket> _open = [];
     private readonly byte[] _buffer = new byte[65536];
-    private readonly ConcurrentQueue<LoginOutcome> _outcomes = new();
+    private readonly ConcurrentQueue<LoginOutcome?> _outcomes = new();
     private readonly int _listenerTheirs;
     private readonly int _logTheirs;
     private readonly int _chownerTheirs;
@@ -78,7 +78,6 @@ internal sealed class WorkerFixture : IDisposable
             ClientFd = _serverFd,
             LogFd = _logTheirs,
             ChownerFd = _chownerTheirs,
-            PassiveSockets = session ? NewSockets(2) : [],
             Snapshot = (snapshot ?? Snapshot.Empty).With(settings),
             Account = account,
             Rest = B(rest),
@@ -261,6 +260,9 @@ internal sealed class WorkerFixture : IDisposable
     /// <summary>What the listener answers to the next LOGIN.</summary>
     internal void Decide(LoginOutcome outcome) => _outcomes.Enqueue(outcome);
 
+    /// <summary>The next LOGIN is accepted: the worker is ended without a word.</summary>
+    internal void Accept() => _outcomes.Enqueue(null);
+
     internal void Order(FrameKind kind) => Tell(ShortFrame.Write(new byte[4], kind));
 
     internal void CloseListener()
@@ -401,9 +403,16 @@ internal sealed class WorkerFixture : IDisposable
             case FrameKind.Login:
                 LoginFrame.TryRead(frame, out LoginFrame login);
                 Claims.Enqueue(new(Encoding.Latin1.GetString(login.User), Encoding.Latin1.GetString(login.Password), Encoding.Latin1.GetString(login.Rest)));
-                if (_outcomes.TryDequeue(out LoginOutcome outcome))
+                if (_outcomes.TryDequeue(out LoginOutcome? outcome))
                 {
-                    Tell(ShortFrame.Write(new byte[4], FrameKind.LoginResult, (ushort)outcome));
+                    if (outcome is { } refused)
+                    {
+                        Tell(ShortFrame.Write(new byte[4], FrameKind.LoginResult, (ushort)refused));
+                    }
+                    else
+                    {
+                        CloseListener();
+                    }
                 }
 
                 break;
