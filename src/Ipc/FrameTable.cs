@@ -75,13 +75,11 @@ internal enum Phase : ushort
     /// <summary>A LOGIN is being decided; its prelogin worker must be silent.</summary>
     Deciding = 8,
 
-    /// <summary>An auth worker that keeps a PAM session open.</summary>
-    Keeping = 16,
+    /// <summary>An auth or config worker that has given its one answer: nothing more is to come, though a PAM session may be open.</summary>
+    Answered = 16,
 
     /// <summary>Told to end; frames already on their way are dropped.</summary>
     Ending = 32,
-
-    Any = Waiting | Becoming | Serving | Deciding | Keeping,
 }
 
 /// <summary>One row: the whole truth about a frame.</summary>
@@ -111,11 +109,10 @@ internal static class FrameTable
         new(FrameKind.None, Role.None, Role.None, Phase.None, false, 0, 0, 0, 0),
         new(FrameKind.Spawn, Role.Listener, Role.Spawners, Phase.None, false, 8, 8, 1, 1),
         new(FrameKind.Kill, Role.Listener, Role.Spawners, Phase.None, false, 12, 12, 0, 0),
-        new(FrameKind.Spawned, Role.Spawners, Role.Listener, Phase.Any, false, 16, 16, 0, 0),
-        new(FrameKind.Exited, Role.Spawners, Role.Listener, Phase.Any, false, 16, 16, 0, 0),
+        new(FrameKind.Spawned, Role.Spawners, Role.Listener, Phase.Serving, false, 16, 16, 0, 0),
+        new(FrameKind.Exited, Role.Spawners, Role.Listener, Phase.Serving, false, 16, 16, 0, 0),
         new(FrameKind.Become, Role.Listener, Role.Idle, Phase.None, true, 80, BytesMax, 2, 5),
-        new(FrameKind.Ready, Role.Prelogin | Role.Session | Role.Auth | Role.Logger | Role.Chowner | Role.SpawnerWorkers | Role.SpawnerHost | Role.ZygoteWorkers | Role.ZygoteHost,
-            Role.Listener, Phase.Waiting | Phase.Becoming, true, 4, 4, 0, 0),
+        new(FrameKind.Ready, Role.Prelogin | Role.Session | Role.Logger | Role.Spawners, Role.Listener, Phase.Waiting | Phase.Becoming, true, 4, 4, 0, 0),
         new(FrameKind.Login, Role.Prelogin, Role.Listener, Phase.Serving, false, 12, BytesMax, 0, 0),
         new(FrameKind.LoginResult, Role.Listener, Role.Prelogin, Phase.None, false, 4, 4, 0, 0),
         new(FrameKind.Check, Role.Listener, Role.Auth, Phase.None, true, 40, BytesMax, 2, 2),
@@ -153,26 +150,26 @@ internal static class FrameTable
         kind = FrameKind.None;
         if (frame.Length < 4)
         {
-            return "short frame";
+            return "a short frame";
         }
         ushort id = BitConverter.ToUInt16(frame);
         if (id == 0 || id >= Rows.Length)
         {
-            return "unknown frame";
+            return "an unknown frame";
         }
         kind = (FrameKind)id;
         ref readonly FrameRow row = ref Rows[id];
         if ((row.From & from) == 0 || (row.To & to) == 0)
         {
-            return "frame of another role";
+            return "a frame of another role";
         }
         if (frame.Length < row.BytesMin || frame.Length > row.BytesMax)
         {
-            return "frame of a wrong length";
+            return "a frame of a wrong length";
         }
         if (descriptors < row.DescriptorsMin || descriptors > row.DescriptorsMax)
         {
-            return "wrong number of descriptors";
+            return "a wrong number of descriptors";
         }
         return null;
     }

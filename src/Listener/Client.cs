@@ -76,6 +76,9 @@ internal sealed class Client
     /// <summary>KICK was sent; what comes next is KILL.</summary>
     internal bool Kicked;
 
+    /// <summary>port_enable and port_promiscuous as its session has them: it keeps the settings that it began with.</summary>
+    internal bool MayPort, MayPortElsewhere;
+
     internal ulong Bytes;
     internal uint Files;
     internal byte[]? Command;
@@ -94,7 +97,7 @@ internal sealed class Client
         Rest = AnonymousPassword = null;
         Account = null;
         ConnectedAt = LoginAt = SessionAt = BecomeAt = 0;
-        LoginLogged = Kicked = false;
+        LoginLogged = Kicked = MayPort = MayPortElsewhere = false;
         Bytes = 0;
         Files = 0;
     }

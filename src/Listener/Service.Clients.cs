@@ -224,8 +224,7 @@ internal sealed partial class Service
                 Rest = c.Rest,
             };
             FrameWriter writer = frame.Write(_out);
-            w.Role = role;
-            w.Phase = Phase.Becoming;
+            w.State.Becomes(role);
             w.Client = c;
             c.Front = w;
             done = writer.Fits && TrySend(w, writer.Frame, fds[..n]);

@@ -23,7 +23,6 @@ internal sealed partial class Service
             Offence(w, "sent a LOGIN out of bounds");
             return;
         }
-        w.Phase = Phase.Deciding;
         c.State = ClientState.Deciding;
         c.LoginAt = _now;
         login.User.CopyTo(c.User);
@@ -97,7 +96,7 @@ internal sealed partial class Service
         };
         FrameWriter frame = check.Write(_out);
         Span<int> fds = [account, _authSettings];
-        auth.Phase = Phase.Becoming;
+        auth.State.Asked();
         auth.Client = c;
         c.Auth = auth;
         c.AccountFd = account;
@@ -111,11 +110,13 @@ internal sealed partial class Service
         Client? c = auth.Client;
         if (c == null || c.Auth != auth || c.State != ClientState.Deciding || !VerdictFrame.TryRead(frame, out VerdictFrame verdict))
         {
-            LogService("auth sent a VERDICT that nobody waits for", LogFlags.Warning);
-            Abandon(auth, AuthMilliseconds);
+            Offence(auth, "sent a VERDICT out of bounds");
             return;
         }
-        auth.Phase = verdict.Accepted && verdict.Keeps ? Phase.Keeping : Phase.Ending;
+        if (!verdict.Accepted || !verdict.Keeps)
+        {
+            KillLater(auth, AuthMilliseconds);
+        }
         if (!verdict.Accepted)
         {
             c.Auth = null;
@@ -184,7 +185,7 @@ internal sealed partial class Service
         if (c.Auth is { } auth)
         {
             c.Auth = null;
-            if (auth.Phase == Phase.Keeping)
+            if (auth.Phase == Phase.Answered)
             {
                 TrySend(auth, ShortFrame.Write(_out, FrameKind.PamClose));
             }
@@ -200,10 +201,13 @@ internal sealed partial class Service
         if (c.Front is { } front)
         {
             // SECURITY: after the last try a LOGIN is out of phase, and whoever does not end is ended.
-            front.Phase = close ? Phase.Deciding : Phase.Serving;
             if (close)
             {
                 KillLater(front, FarewellMilliseconds);
+            }
+            else
+            {
+                front.State.MayTryAgain();
             }
             WipeRest(c);
             TrySend(front, ShortFrame.Write(_out, FrameKind.LoginResult, (ushort)(close ? LoginOutcome.DeniedClose : LoginOutcome.Denied)));
@@ -241,6 +245,7 @@ internal sealed partial class Service
     {
         c.State = ClientState.Becoming;
         c.BecomeAt = _now;
+        RememberRights(c);
         if (!Become(c, Role.Session))
         {
             EndUnserved(c, "no worker could be had");

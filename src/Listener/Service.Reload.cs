@@ -139,7 +139,7 @@ internal sealed partial class Service
             fds[count++] = configEnd;
         }
         FrameWriter frame = ReloadFrame.Write(_out, mode, _start.RootOwned, _start.Configuration);
-        w.Phase = Phase.Becoming;
+        w.State.Asked();
         bool sent = frame.Fits && TrySend(w, frame.Frame, fds[..count]);
         Libc.Close(configEnd);
         if (!sent)
@@ -168,7 +168,6 @@ internal sealed partial class Service
             Offence(w, "sent NEW_SETTINGS out of bounds");
             return;
         }
-        w.Phase = Phase.Serving;
         foreach (string line in Encoding.UTF8.GetString(answer.Text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             // What the start has told the administrator already goes to the log alone.

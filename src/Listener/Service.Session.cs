@@ -49,6 +49,13 @@ internal sealed partial class Service
         }
     }
 
+    private void RememberRights(Client c)
+    {
+        Settings own = c.Account!.UserSettings.Length > 0 && Snapshot.TryDeserialize(c.Account.UserSettings, out Snapshot users) ? users.Settings : _settings;
+        c.MayPort = own.PortEnable;
+        c.MayPortElsewhere = own.PortPromiscuous;
+    }
+
     /// <summary>
     /// A socket that is connecting to the client. The address is the control peer's, whatever the session says, unless
     /// port_promiscuous; the port is 1024 or more in any case.
@@ -60,13 +67,13 @@ internal sealed partial class Service
         {
             return;
         }
-        if (!DataPortFrame.TryRead(frame, out DataPortFrame ask) || ask.Port < 1024)
+        if (!DataPortFrame.TryRead(frame, out DataPortFrame ask) || ask.Port < 1024 || !c.MayPort)
         {
             Offence(w, "asked for a forbidden data port");
             return;
         }
         bool elsewhere = ask.Address16.IndexOfAnyExcept((byte)0) >= 0;
-        if (elsewhere && !_settings.PortPromiscuous && !(Snapshot.TryDeserialize(c.Account!.UserSettings, out Snapshot own) && own.Settings.PortPromiscuous))
+        if (elsewhere && !c.MayPortElsewhere)
         {
             Offence(w, "asked for a data connection to another address");
             return;
@@ -104,8 +111,13 @@ internal sealed partial class Service
     private void OnState(Worker w, ReadOnlySpan<byte> frame)
     {
         Client c = w.Client!;
-        if (!WithinBudget(w, StateCost) || !StateFrame.TryRead(frame, out StateFrame state))
+        if (!WithinBudget(w, StateCost))
         {
+            return;
+        }
+        if (!StateFrame.TryRead(frame, out StateFrame state))
+        {
+            Offence(w, "sent a STATE out of bounds");
             return;
         }
         c.Bytes = state.Bytes;

@@ -33,7 +33,7 @@ internal sealed partial class Service
 
     private void Adopt(ushort tag, Role role, int fd)
     {
-        Worker w = new() { Tag = tag, Role = role, Fd = fd, Phase = Phase.Waiting };
+        Worker w = new() { Tag = tag, State = new(role), Fd = fd };
         _workers[tag] = w;
         Libc.SetSocketOption(fd, Libc.SOL_SOCKET, Libc.SO_PASSRIGHTS, 0);
         Libc.EpollAdd(_epoll, fd, Libc.EPOLLIN, OnWorker | tag);
@@ -53,6 +53,10 @@ internal sealed partial class Service
             {
                 Backoff();
                 return;
+            }
+            while (_unsaid.TryDequeue(out (string Text, LogFlags Flags) line))
+            {
+                LogService(line.Text, line.Flags, terminal: false);
             }
             OpenLogs();
         }
@@ -111,8 +115,7 @@ internal sealed partial class Service
         w.Serial = ++_serial;
         w.SpawnedAt = _now;
         w.Tag = _freeTags.Count > 0 ? _freeTags.Pop() : (ushort)_tagsMade++;
-        w.Role = role;
-        w.Phase = Phase.Waiting;
+        w.State = new(role);
         w.Fd = ours;
         w.Parent = parent;
         if (w.Tag >= _workers.Length)
@@ -207,7 +210,13 @@ internal sealed partial class Service
 
     private void Kill(Worker w)
     {
-        w.Phase = Phase.Ending;
+        w.State.Ends();
+        if (w.Role is Role.Idle or Role.Auth)
+        {
+            // No client and no password is given to it any more.
+            TakeOut(_idle, w);
+            TakeOut(_idleAuths, w);
+        }
         if (w.Killed)
         {
             return;
@@ -228,7 +237,7 @@ internal sealed partial class Service
             w.Fd = -1;
         }
         w.Client = null;
-        w.Phase = Phase.Ending;
+        w.State.Ends();
         KillLater(w, milliseconds);
     }
 
@@ -264,6 +273,12 @@ internal sealed partial class Service
     /// <summary>A worker broke the rules: it is killed, and the log says which one and how.</summary>
     private void Offence(Worker w, string fault)
     {
+        if (w == _logger)
+        {
+            // The reason must not go to the one that is being killed.
+            _logger = null;
+            Backoff();
+        }
         if (w.Client is { } client)
         {
             NoteClient(client, RoleName(w.Role) + " " + fault + ": killed");
@@ -333,17 +348,9 @@ internal sealed partial class Service
         {
             return true;
         }
-        string? fault = FrameTable.Fault(_in.AsSpan(0, length), 0, w.Role, Role.Listener, out FrameKind kind);
-        if (fault == null)
+        if (w.State.Hear(_in.AsSpan(0, length), out FrameKind kind) is { } fault)
         {
-            ref readonly FrameRow row = ref FrameTable.Row(kind);
-            uint bit = 1u << (int)kind;
-            fault = (row.Phases & w.Phase) == 0 ? kind + " in a wrong phase" : row.Once && (w.Seen & bit) != 0 ? "repeated " + kind : null;
-            w.Seen |= bit;
-        }
-        if (fault != null)
-        {
-            Offence(w, fault);
+            Offence(w, "sent " + fault + (kind == FrameKind.None ? "" : " (" + kind + ")"));
             return false;
         }
         Dispatch(w, kind, _in.AsSpan(0, length));
@@ -389,7 +396,6 @@ internal sealed partial class Service
 
     private void OnReady(Worker w)
     {
-        w.Phase = Phase.Serving;
         if (w.Role == Role.ZygoteWorkers)
         {
             _zygoteReady = true;
@@ -404,7 +410,7 @@ internal sealed partial class Service
 
     private void OnSpawned(Worker parent, ChildFrame child)
     {
-        if (child.Tag >= _workers.Length || _workers[child.Tag] is not { } w || w.Parent != parent || w.Pid != 0)
+        if (child.Tag >= _workers.Length || _workers[child.Tag] is not { } w || w.Parent != parent || w.Pid != 0 || (child.Value == 0 && child.Pid <= 0))
         {
             Offence(parent, "named a child that is not its own");
             return;
@@ -430,10 +436,17 @@ internal sealed partial class Service
     private void OnExited(Worker parent, ChildFrame child)
     {
         Worker? w = child.Tag >= _workers.Length ? null : child.Tag != 0 ? _workers[child.Tag] : FindOrphan(parent, child.Pid);
-        if (w == null || w.Pid != child.Pid)
+        if (w == null || w.Parent != parent || w.Pid != child.Pid)
         {
+            // An orphan that we never knew ends in silence; whoever names a tag must have the child.
+            if (child.Tag != 0)
+            {
+                Offence(parent, "named a child that is not its own");
+            }
             return;
         }
+        // It is reaped: the number may soon be somebody else's, and no KILL may name it any more.
+        w.Pid = 0;
         // EXITED can overtake the worker's last frames.
         uint serial = w.Serial;
         for (int i = 0; i < FramesAfterExitMax && w.Fd >= 0 && w.Serial == serial && HearOne(w); i++)
@@ -536,6 +549,7 @@ internal sealed partial class Service
         }
         Role role = w.Role;
         Client? client = w.Client;
+        bool inUse = w == _logger || w == _chowner;
         TakeOut(_idle, w);
         TakeOut(_idleAuths, w);
         Forget(w);
@@ -552,12 +566,12 @@ internal sealed partial class Service
             case Role.Auth when client != null && client.Auth == w:
                 OnAuthGone(client, status, why);
                 break;
-            case Role.Logger when !_ended:
-                LogService("logger ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
+            case Role.Logger when !_ended && inUse:
                 _logger = null;
+                LogService("logger ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
                 Backoff();
                 break;
-            case Role.Chowner when !_ended:
+            case Role.Chowner when !_ended && inUse:
                 LogService("chowner ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
                 _chowner = null;
                 Backoff();

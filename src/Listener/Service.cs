@@ -308,12 +308,23 @@ internal sealed partial class Service
     private void LogService(string text, LogFlags flags, bool terminal = true)
     {
         LogFrame frame = new() { Action = LogAction.Service, Flags = flags, Text = Encoding.UTF8.GetBytes(text) };
-        LogToLogger(frame);
+        if (_logger != null)
+        {
+            LogToLogger(frame);
+        }
+        else if (_unsaid.Count < UnsaidMax)
+        {
+            _unsaid.Enqueue((text, flags));
+        }
         if (terminal && _start.Stderr >= 0 && (flags & (LogFlags.Warning | LogFlags.Error)) != 0)
         {
             Complain(_start.Stderr, "aotftpd: " + text + "\n");
         }
     }
+
+    // Lines about the service while there is no logger: they wait for the next one.
+    private const int UnsaidMax = 64;
+    private readonly Queue<(string Text, LogFlags Flags)> _unsaid = new();
 
     private void LogClient(Client client, LogAction action, LogFlags flags, ReadOnlySpan<byte> text)
     {

@@ -14,8 +14,13 @@ internal sealed class Worker
 
     /// <summary>Monotonic milliseconds of its SPAWN.</summary>
     internal long SpawnedAt;
-    internal Role Role;
-    internal Phase Phase;
+
+    /// <summary>What it is and what it may say next.</summary>
+    internal WorkerState State;
+
+    internal Role Role => State.Role;
+
+    internal Phase Phase => State.Phase;
 
     /// <summary>Pid in its parent's PID namespace, from SPAWNED; 0 until then.</summary>
     internal int Pid;
@@ -31,9 +36,6 @@ internal sealed class Worker
 
     /// <summary>The client it serves or decides about.</summary>
     internal Client? Client;
-
-    /// <summary>Bit per frame kind that it has sent.</summary>
-    internal uint Seen;
 
     /// <summary>KILL was sent, or is due as soon as its pid is known.</summary>
     internal bool Killed;
@@ -54,13 +56,11 @@ internal sealed class Worker
 
     internal void Reset()
     {
-        Role = Role.None;
-        Phase = Phase.None;
+        State = default;
         Pid = HostPid = 0;
         Fd = -1;
         Parent = null;
         Client = null;
-        Seen = 0;
         Killed = Retired = Orphan = false;
         Made = Alive = 0;
         BudgetSecond = BudgetUsed = 0;

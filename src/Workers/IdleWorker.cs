@@ -107,7 +107,7 @@ internal static class IdleWorker
             return ExitStatus.Done;
         }
         if (FrameTable.Fault(frame.AsSpan(0, length), count, Role.Listener, Role.Idle, out _) != null || !BecomeFrame.TryRead(frame.AsSpan(0, length), out BecomeFrame become)
-            || count != 2 + (become.HasLog ? 1 : 0) + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) || become.HasAccount != (become.Role == Role.Session))
+            || count != 2 + (become.HasLog ? 1 : 0) + (become.HasAccount ? 1 : 0) + (become.HasChowner ? 1 : 0) || become.HasAccount != (become.Role == Role.Session) || (become.HasChowner && !become.HasAccount))
         {
             return ExitStatus.Frames;
         }
