@@ -30,7 +30,7 @@ out/aotftpd: $(SOURCES) | sdk
 	@ls -l $(OUT)/aotftpd
 
 # The zygote's files in a program whose children collect, throw and allocate; see tests/Forks.
-out/forks/forks: $(SOURCES) tests/Forks/Program.cs tests/Forks/Forks.csproj | sdk
+out/forks/forks: $(SOURCES) $(wildcard tests/Forks/*.cs) tests/Forks/Forks.csproj | sdk
 	dotnet publish tests/Forks/Forks.csproj -c Release -r $(RID) -o $(OUT)/forks
 
 sdk:

@@ -27,12 +27,12 @@ internal static unsafe class Program
         {
             return Cli.CommandLine.RunInBackground(args[1..^1]);
         }
-        ProcessTitle.Find();
         RoleArgument? mode = RoleArgument.Parse(args[1]);
         if (mode == null)
         {
             return ExitStatus.Frames;
         }
+        ProcessTitle.Find(mode.ProcDescriptor);
         switch (args[0])
         {
             case "=listener":
@@ -98,7 +98,7 @@ internal static unsafe class Program
         return Libc.Prctl(Libc.PR_SET_NO_NEW_PRIVS, 1) != Errno.None ? "no_new_privs" : new SeccompFilter(role).OnEveryThread();
     }
 
-    private static string? FilterConfig(RoleArgument mode) => mode.Filters ? Proof.Open() ?? Filter(mode, FilterRole.Config) ?? Proof.Born(true, out _) : null;
+    private static string? FilterConfig(RoleArgument mode) => mode.Filters ? Proof.Open(-1) ?? Filter(mode, FilterRole.Config) ?? Proof.Born(true, out _) : null;
 
     private static int RunExecd(RoleArgument mode, FilterRole role, ulong keep, uint uid, uint gid, delegate*<int, void> run)
     {
@@ -108,9 +108,10 @@ internal static unsafe class Program
             Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });
         }
         keep = mode.HostChroot ? keep : Capability.None;
-        string? fault = Proof.Open()
-            ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), keep, mode.ChangeIds)
+        string? fault = Proof.Open(-1)
+            ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), keep, mode.ChangeIds, shutIn: true)
             ?? Proof.ClimbBack(uid, keep, mode.ChangeIds)
+            ?? (Landlock.HidesOutside(Reach.None) ? Proof.Walled() : null)
             ?? Filter(mode, role)
             ?? Proof.Check(uid, gid, 0, keep, 2, mode.Filters, mode.ChangeIds, mode.Filters);
         if (fault != null)

@@ -313,7 +313,9 @@ internal static class OptionTable
             "Runs everything as the user who starts the program, without root. Only anonymous clients and guests can "u8 +
             "log in then, there is no change of root, and no port below 1024."u8),
         Bool("isolate"u8, true, No, None,
-            "All workers run in process and IPC namespaces of their own. Where the machine gives none there is a warning."u8),
+            "All workers run in process, IPC and mount namespaces of their own. There /proc, /sys and /dev are empty but for "u8 +
+            "/dev/shm and for anon_root, local_root and secure_chroot_dir; what is mounted elsewhere later appears. Where the machine gives none "u8 +
+            "there is a warning."u8),
         Bool("isolate_network"u8, true, No, None,
             "All workers run in an empty network namespace. Where the machine gives none there is a warning."u8),
         Bool("seccomp_sandbox"u8, true, No, None,
@@ -451,7 +453,8 @@ internal static class OptionTable
         Number("pasv_min_port"u8, 5001, 0, 65535, Yes, S | A,
             "The lowest port for passive data connections. Below 1025 it counts as 1024."u8),
         Number("pasv_max_port"u8, 0, 0, 65535, Yes, S | A,
-            "The highest port for passive data connections. 0 counts as 65535."u8),
+            "The highest port for passive data connections. 0 counts as 65535. Where the range has at most 1024 ports, and the "u8 +
+            "kernel has Landlock, a session can't bind any other."u8),
         Text("pasv_address"u8, ""u8, Yes, S | A,
             "The IPv4 address that PASV tells clients, where theirs reaches the server by another. It must be a "u8 +
             "number unless pasv_addr_resolve is YES."u8),

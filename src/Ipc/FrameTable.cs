@@ -35,6 +35,7 @@ internal enum FrameKind : ushort
     Reload = 24,
     NewSettings = 25,
     LogFiles = 26,
+    Walls = 27,
 }
 
 /// <summary>Roles of a process, as words of <c>ps</c> and of the log; sets of them where a row of the table needs it.</summary>
@@ -133,6 +134,7 @@ internal static class FrameTable
         new(FrameKind.Reload, Role.Listener, Role.Config, Phase.None, true, 8, BytesMax, 1, 2),
         new(FrameKind.NewSettings, Role.Config, Role.Listener, Phase.Becoming, true, 12, BytesMax, 0, 0),
         new(FrameKind.LogFiles, Role.Config, Role.Logger, Phase.None, false, 16, 16, 0, 4),
+        new(FrameKind.Walls, Role.SpawnerWorkers, Role.Listener, Phase.None, true, 4, 1024, 0, 0),
     ];
 
     /// <summary>The row of <paramref name="kind"/>, or the empty row of <see cref="FrameKind.None"/>.</summary>

@@ -39,6 +39,21 @@ internal readonly record struct KillFrame(int Pid)
     internal static KillFrame Read(ReadOnlySpan<byte> frame) => new((int)new FrameReader(frame).U32());
 }
 
+/// <summary>WALLS: what the machine refused to <c>spawner workers</c>; heard by the start, before it becomes the listener, and never later.</summary>
+internal static class WallsFrame
+{
+    /// <summary>Writes the frame; an empty <paramref name="fault"/>: nothing was refused. What is too long is cut.</summary>
+    internal static ReadOnlySpan<byte> Write(Span<byte> buffer, ReadOnlySpan<byte> fault)
+    {
+        FrameWriter w = new(buffer, FrameKind.Walls);
+        w.Raw(fault[..Math.Min(fault.Length, FrameTable.Row(FrameKind.Walls).BytesMax - w.Frame.Length)]);
+        return w.Frame;
+    }
+
+    /// <summary>Reads a frame that <see cref="FrameTable.Fault"/> let pass.</summary>
+    internal static ReadOnlySpan<byte> Read(ReadOnlySpan<byte> frame) => frame[4..];
+}
+
 /// <summary>SPAWNED (Value: errno, 0 if it runs) and EXITED (Value: status of waitpid(2)).</summary>
 internal readonly record struct ChildFrame(ushort Tag, int Pid, int Value)
 {

@@ -67,7 +67,7 @@ internal sealed partial class Service
             keep = permitted & Capability.NetBindService;
         }
         // The ids were given up before the exec; what is left is the root, and SYS_CHROOT with it.
-        string? fault = Proof.Open() ?? Drop.ExecdRole(0, 0, mode.EmptyRootNul(workersSide: false), keep, changeIds: false);
+        string? fault = Proof.Open(-1) ?? Drop.ExecdRole(0, 0, mode.EmptyRootNul(workersSide: false), keep, changeIds: false, shutIn: false);
         if (Libc.GetLimit(Libc.RLIMIT_NOFILE, out ResourceLimit files) == Errno.None)
         {
             Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });

@@ -10,11 +10,14 @@ internal static unsafe class ProcessTitle
     private static byte* s_start;
     private static int s_length;
 
-    /// <summary>Finds the argument area by fields 48 and 49 of <c>/proc/self/stat</c>; without /proc, titles stay as they are.</summary>
-    internal static void Find()
+    /// <summary>
+    /// Finds the argument area by fields 48 and 49 of <c>/proc/self/stat</c>, by way of <paramref name="proc"/> where that is a descriptor of
+    /// procfs; without either, titles stay as they are.
+    /// </summary>
+    internal static void Find(int proc)
     {
         Span<byte> text = stackalloc byte[1024];
-        if (Libc.OpenAt(Libc.AT_FDCWD, "/proc/self/stat\0"u8, Libc.O_RDONLY, 0, out int fd) != Errno.None)
+        if (Libc.OpenAt(proc >= 0 ? proc : Libc.AT_FDCWD, proc >= 0 ? "self/stat\0"u8 : "/proc/self/stat\0"u8, Libc.O_RDONLY, 0, out int fd) != Errno.None)
         {
             return;
         }

@@ -25,5 +25,6 @@ internal static class SysNo
     internal static readonly int Close = Arm ? 57 : 3;
     internal static readonly int Tgkill = Arm ? 131 : 234;
     internal static readonly int Seccomp = Arm ? 277 : 317;
-    internal const int OpenTree = 428, MoveMount = 429, Fsopen = 430, Fsconfig = 431, Fsmount = 432, PidfdOpen = 434, CloseRange = 436, Openat2 = 437;
+    internal const int OpenTree = 428, MoveMount = 429, Fsopen = 430, Fsconfig = 431, Fsmount = 432, PidfdOpen = 434, CloseRange = 436, Openat2 = 437,
+        LandlockCreateRuleset = 444, LandlockAddRule = 445, LandlockRestrictSelf = 446;
 }

@@ -162,9 +162,10 @@ internal static unsafe class Drop
 
     /// <summary>
     /// An exec'd role, which has the runtime's finalizer thread beside its own, becomes <paramref name="uid"/> in <paramref name="rootNul"/> and
-    /// keeps <paramref name="keep"/>. glibc's calls reach all threads; capset is carried to the finalizer thread by a finalizer.
+    /// keeps <paramref name="keep"/>. <paramref name="shutIn"/>: no path and no port is in its reach any more. glibc's calls reach all threads; capset and Landlock are carried to the
+    /// finalizer thread by a finalizer.
     /// </summary>
-    internal static string? ExecdRole(uint uid, uint gid, ReadOnlySpan<byte> rootNul, ulong keep, bool changeIds)
+    internal static string? ExecdRole(uint uid, uint gid, ReadOnlySpan<byte> rootNul, ulong keep, bool changeIds, bool shutIn)
     {
         if (!rootNul.IsEmpty && (Libc.ChangeDirectory(rootNul) != Errno.None || Libc.Chroot(".\0"u8) != Errno.None || Libc.ChangeDirectory("/\0"u8) != Errno.None))
         {
@@ -185,17 +186,20 @@ internal static unsafe class Drop
                 return "setresuid";
             }
         }
-        return OnEveryThread(keep) ?? Hygiene();
+        return OnEveryThread(keep, shutIn) ?? Hygiene();
     }
 
-    /// <summary>Sets all three capability sets of both threads to <paramref name="keep"/>; the inheritable one is emptied.</summary>
-    private static string? OnEveryThread(ulong keep)
+    /// <summary>Sets all three capability sets of both threads to <paramref name="keep"/>, the inheritable one to nothing, and shuts both in.</summary>
+    private static string? OnEveryThread(ulong keep, bool shutIn)
     {
-        if (Libc.CapSet(keep, keep, 0) != Errno.None)
+        int ruleset = -1;
+        string? fault = (shutIn ? Landlock.Make(Reach.None, -1, out ruleset) : null) ?? ThisThread(keep, ruleset);
+        if (fault != null)
         {
-            return "capset";
+            return fault;
         }
         s_keep = keep;
+        s_ruleset = ruleset;
         s_done = 0;
         DropFinalizable();
         for (int i = 0; i < 10 && Volatile.Read(ref s_done) == 0; i++)
@@ -203,18 +207,26 @@ internal static unsafe class Drop
             GC.Collect();
             GC.WaitForPendingFinalizers();
         }
-        return Volatile.Read(ref s_done) == 1 ? null : "capset on the finalizer thread";
+        Libc.Close(ruleset);
+        return Volatile.Read(ref s_done) == 1 ? null : "capset or Landlock on the finalizer thread";
     }
 
+    /// <summary>The host's side is born without no_new_privs, which Landlock asks for.</summary>
+    private static string? ThisThread(ulong keep, int ruleset) =>
+        Libc.CapSet(keep, keep, 0) != Errno.None ? "capset"
+        : Libc.Prctl(Libc.PR_SET_NO_NEW_PRIVS, 1) != Errno.None ? "no_new_privs"
+        : ruleset >= 0 && Libc.LandlockRestrictSelf(ruleset) != Errno.None ? "landlock_restrict_self" : null;
+
     private static ulong s_keep;
+    private static int s_ruleset;
     private static int s_done;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void DropFinalizable() => _ = new CapSetOnFinalizerThread();
+    private static void DropFinalizable() => _ = new OnFinalizerThread();
 
-    private sealed class CapSetOnFinalizerThread
+    private sealed class OnFinalizerThread
     {
-        ~CapSetOnFinalizerThread() => Volatile.Write(ref s_done, Libc.CapSet(s_keep, s_keep, 0) == Errno.None ? 1 : 2);
+        ~OnFinalizerThread() => Volatile.Write(ref s_done, ThisThread(s_keep, s_ruleset) == null ? 1 : 2);
     }
 
     private static string? Hygiene() => Libc.Prctl(Libc.PR_SET_DUMPABLE, 0) == Errno.None ? null : "PR_SET_DUMPABLE";

@@ -13,17 +13,22 @@ internal static class Proof
     private const int ThreadsMax = 4;
     private static readonly int[] s_status = new int[ThreadsMax];
     private static int s_count;
+    private static int s_tasks = -1;
 
-    /// <summary>Opens the status file of every thread; call before the root changes. Null, or what failed.</summary>
+    /// <summary>
+    /// Opens the status file of every thread; call before the root changes. <paramref name="proc"/> is a descriptor of procfs, or −1 for the
+    /// path. Null, or what failed.
+    /// </summary>
     [SkipLocalsInit]
-    internal static string? Open()
+    internal static string? Open(int proc)
     {
         s_count = 0;
-        Errno e = Libc.OpenAt(Libc.AT_FDCWD, "/proc/self/task\0"u8, Libc.O_RDONLY | Libc.O_DIRECTORY, 0, out int dir);
+        Errno e = Libc.OpenAt(proc >= 0 ? proc : Libc.AT_FDCWD, proc >= 0 ? "self/task\0"u8 : "/proc/self/task\0"u8, Libc.O_RDONLY | Libc.O_DIRECTORY, 0, out int dir);
         if (e != Errno.None)
         {
             return "open of /proc/self/task: " + ErrnoText.Name(e);
         }
+        s_tasks = dir;
         Span<byte> entries = stackalloc byte[1024];
         Span<byte> path = stackalloc byte[300];
         string? fault = null;
@@ -46,7 +51,6 @@ internal static class Proof
                 s_count += fault == null ? 1 : 0;
             }
         }
-        Libc.Close(dir);
         return fault ?? (s_count == 0 ? "no thread seen" : null);
     }
 
@@ -75,6 +79,21 @@ internal static class Proof
         return (capabilities & Capability.SysChroot) == 0 && Libc.Chroot(".\0"u8) == Errno.None ? "could chroot again" : null;
     }
 
+    /// <summary>With Landlock a directory outside the root can't be opened any more, not even by a descriptor that is still held. Before the filter.</summary>
+    internal static string? Walled()
+    {
+        Errno e = Libc.OpenAt(s_tasks, ".\0"u8, Libc.O_RDONLY | Libc.O_DIRECTORY, 0, out int dir);
+        Libc.Close(dir);
+        return e == Errno.EACCES ? null : "Landlock lets through what lies outside the root";
+    }
+
+    private static void Done()
+    {
+        s_count = 0;
+        Libc.Close(s_tasks);
+        s_tasks = -1;
+    }
+
     /// <summary>
     /// Reads all status files, compares them with what the role must be, and closes them. <paramref name="capabilities"/> are the permitted and
     /// effective ones; inheritable, ambient and bounding sets must be empty. <paramref name="filtered"/>: each thread has a seccomp filter.
@@ -94,7 +113,7 @@ internal static class Proof
                 ?? (filtered && Hex(Field(text[..n], "\nSeccomp:"u8)) != 2 ? "no seccomp filter" : null);
             Libc.Close(s_status[i]);
         }
-        s_count = 0;
+        Done();
         return fault;
     }
 
@@ -115,7 +134,7 @@ internal static class Proof
             permitted |= fault == null ? Hex(Field(text, "\nCapPrm:"u8)) : 0;
             Libc.Close(s_status[i]);
         }
-        s_count = 0;
+        Done();
         return fault;
     }
 

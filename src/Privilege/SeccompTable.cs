@@ -239,6 +239,10 @@ internal static class SeccompTable
         Row("prctl", 157, 167, Spawner, "the same; names of threads; orphans",
             OneOf(0, Libc.PR_SET_DUMPABLE, Libc.PR_SET_SECCOMP, Libc.PR_SET_NAME, Libc.PR_SET_CHILD_SUBREAPER, Libc.PR_SET_NO_NEW_PRIVS)),
 
+        Row("landlock_create_ruleset", 444, 444, Makers, "a worker's reach, before it is ready"),
+        Row("landlock_add_rule", 445, 445, Makers, "a worker's root and ports"),
+        Row("landlock_restrict_self", 446, 446, Makers, "one way only"),
+
         // Starting a zygote: exec of our own image, and what loader and runtime do before Main.
         Row("clone", 56, 220, Spawner, "start of a zygote, its fork, the finalizer's thread; never a namespace", One(Without(0, CloneNamespaces))),
         Row("execveat", 322, 281, Spawner, "our own image, by the descriptor opened at start", One(Is(0, 9), Is(4, Libc.AT_EMPTY_PATH))),

@@ -4,6 +4,7 @@
 using System;
 using System.Runtime.InteropServices;
 using Aotftpd.Native;
+using Aotftpd.Privilege;
 
 namespace Aotftpd.Spawner;
 
@@ -12,6 +13,7 @@ internal unsafe struct ChildBlock
 {
     internal int Exe;
     internal int Socket;
+    internal int FirstClosed;
     internal byte** Argv;
     internal byte** Envp;
     internal byte* Empty;
@@ -109,14 +111,15 @@ internal static unsafe class Child
     }
 
     /// <summary>
-    /// Starts the image with <paramref name="socket"/> as descriptor 3 and nothing else above 2. <paramref name="flags"/> adds namespaces.
+    /// Starts the image with <paramref name="socket"/> as descriptor 3 and nothing else above 2, but the image itself with <paramref name="keepExe"/> and
+    /// <see cref="Namespaces.ProcDescriptor"/> with <paramref name="giveProc"/>. <paramref name="flags"/> adds namespaces; in a user namespace the caller is root.
     /// <paramref name="capabilities"/>: null leaves the sets as inherited; else the child has exactly those.
     /// </summary>
-    internal static Errno Start(int socket, int flags, ulong? capabilities, bool keepExe, uint? mapUid, uint mapGid, out int pid) =>
-        Start(socket, flags, capabilities, keepExe, mapUid, mapGid, s_argv, out pid);
+    internal static Errno Start(int socket, int flags, ulong? capabilities, bool keepExe, bool giveProc, out int pid) =>
+        Start(socket, flags, capabilities, keepExe, giveProc, s_argv, out pid);
 
     /// <summary>The same with an argument vector of the caller's.</summary>
-    internal static Errno Start(int socket, int flags, ulong? capabilities, bool keepExe, uint? mapUid, uint mapGid, byte** argv, out int pid)
+    internal static Errno Start(int socket, int flags, ulong? capabilities, bool keepExe, bool giveProc, byte** argv, out int pid)
     {
         ChildBlock* b = s_block;
         b->Argv = argv;
@@ -132,15 +135,16 @@ internal static unsafe class Child
             b->CapData[i] = (uint)caps;
             b->CapData[3 + i] = (uint)(caps >> 32);
         }
-        b->MapIds = (byte)(mapUid.HasValue ? 1 : 0);
-        if (mapUid.HasValue && b->PathUidMap == null)
+        b->FirstClosed = giveProc ? Namespaces.ProcDescriptor + 1 : SocketDescriptor + 1;
+        b->MapIds = (byte)((flags & Libc.CLONE_NEWUSER) != 0 ? 1 : 0);
+        if (b->MapIds != 0 && b->PathUidMap == null)
         {
             b->PathSetgroups = Copy("/proc/self/setgroups"u8);
             b->PathUidMap = Copy("/proc/self/uid_map"u8);
             b->PathGidMap = Copy("/proc/self/gid_map"u8);
             b->TextDeny = Copy("deny"u8);
-            b->TextUidMap = MapText(mapUid.Value, out b->LengthUidMap);
-            b->TextGidMap = MapText(mapGid, out b->LengthGidMap);
+            b->TextUidMap = MapText(Libc.getuid(), out b->LengthUidMap);
+            b->TextGidMap = MapText(Libc.getgid(), out b->LengthGidMap);
         }
         // A first call outside the child resolves what is lazily bound.
         _ = Libc.errno_nogc();
@@ -192,7 +196,7 @@ internal static unsafe class Child
             Libc.syscall_nogc(SysNo.Close, SocketDescriptor, 0, 0, 0, 0);
             moved = Libc.syscall_nogc(SysNo.Fcntl, b->Socket, Libc.F_DUPFD, SocketDescriptor, 0, 0);
         }
-        if (moved != SocketDescriptor || Libc.syscall_nogc(SysNo.CloseRange, 4, ExeDescriptor - 1, 0, 0, 0) < 0
+        if (moved != SocketDescriptor || Libc.syscall_nogc(SysNo.CloseRange, b->FirstClosed, ExeDescriptor - 1, 0, 0, 0) < 0
             || Libc.syscall_nogc(SysNo.CloseRange, ExeDescriptor + 1, unchecked((nint)0xFFFFFFFFu), 4, 0, 0) < 0
             || Libc.syscall_nogc(SysNo.Fcntl, ExeDescriptor, Libc.F_SETFD, b->KeepExe != 0 ? 0 : 1, 0, 0) < 0)
         {

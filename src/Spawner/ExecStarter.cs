@@ -15,9 +15,13 @@ internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities,
     {
         internal readonly byte* ZygoteWorkers, ZygoteHost, Config, Logger, Chowner, Argument;
 
+        /// <summary>Children inherit <see cref="Namespaces.ProcDescriptor"/>.</summary>
+        internal readonly bool GiveProc;
+
         /// <summary>Copies the words and <paramref name="argument"/> once.</summary>
-        internal Words(ReadOnlySpan<byte> argument)
+        internal Words(ReadOnlySpan<byte> argument, bool giveProc)
         {
+            GiveProc = giveProc;
             ZygoteWorkers = Child.Copy(RoleWords.ZygoteWorkers);
             ZygoteHost = Child.Copy(RoleWords.ZygoteHost);
             Config = Child.Copy(RoleWords.Config);
@@ -51,7 +55,7 @@ internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities,
                 _ => words.Chowner,
             },
             words.Argument);
-        return Child.Start(socket, 0, keep & ownCapabilities, false, null, 0, out pid);
+        return Child.Start(socket, 0, keep & ownCapabilities, false, words.GiveProc, out pid);
     }
 }
 

@@ -2,6 +2,7 @@
 // their sets and exec themselves once more, so that every thread of the final image is born with exactly those sets.
 // Which stage it is, the third argument tells; in the second nothing beyond the role's capabilities may be left.
 using System;
+using System.Text;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
 using Aotftpd.Privilege;
@@ -19,15 +20,21 @@ internal static unsafe class SpawnerEntry
     internal static int Host(RoleArgument mode, string[] args) =>
         Run(mode, args, Role.SpawnerHost, Role.ZygoteHost | Role.Config | Role.Logger | Role.Chowner, mode.HostCapabilities, noNewPrivileges: !mode.ChangeIds, RoleWords.SpawnerHost);
 
+    /// <summary>Third argument of a <c>spawner workers</c> that was born in a mount namespace of its own; directories to carry through follow it.</summary>
+    internal const string OwnMounts = "=1";
+
     private const string SecondStage = "=2";
 
     private static int Run(RoleArgument mode, string[] args, Role self, Role starts, ulong keep, bool noNewPrivileges, ReadOnlySpan<byte> word)
     {
         Child.Prepare();
-        byte[] argument = mode.ToText();
         ulong permitted = 0;
         if (args.Length < 3 || args[2] != SecondStage)
         {
+            if (self == Role.SpawnerWorkers)
+            {
+                mode = Enclose(mode, args);
+            }
             // SECURITY: one way only. A failure here leaves a process that starts nothing. Without no_new_privs the filter needs
             // SYS_ADMIN, so it comes first; the workers' one comes last, since it allows less than the other steps need.
             bool filterFirst = self == Role.SpawnerHost && mode.HostFilter && mode.ChangeIds;
@@ -37,10 +44,10 @@ internal static unsafe class SpawnerEntry
             {
                 return ExitStatus.Setup;
             }
-            Child.ExecSelf(Child.ArgumentVector([word.ToArray(), argument, System.Text.Encoding.ASCII.GetBytes(SecondStage)]));
+            Child.ExecSelf(Child.ArgumentVector([word.ToArray(), mode.ToText(), Encoding.ASCII.GetBytes(SecondStage)]));
             return ExitStatus.Setup;
         }
-        if ((Proof.Open() ?? Proof.Born(self == Role.SpawnerHost ? mode.HostFilter : mode.Filters, out permitted)) != null || (permitted & ~keep) != 0)
+        if ((Proof.Open(mode.ProcDescriptor) ?? Proof.Born(self == Role.SpawnerHost ? mode.HostFilter : mode.Filters, out permitted)) != null || (permitted & ~keep) != 0)
         {
             return ExitStatus.Setup;
         }
@@ -51,8 +58,18 @@ internal static unsafe class SpawnerEntry
         {
             return ExitStatus.Setup;
         }
-        ExecStarter starter = new(starts, keep & permitted, new ExecStarter.Words(argument));
+        ExecStarter starter = new(starts, keep & permitted, new ExecStarter.Words(mode.ToText(), mode.ProcGiven));
         return SpawnerLoop.Run(self, ref starter);
+    }
+
+    /// <summary>The view of the files that workers will have; what the machine refuses of it is told to the start, which waits for the word.</summary>
+    private static RoleArgument Enclose(RoleArgument mode, string[] args)
+    {
+        bool proc = false;
+        string? fault = args.Length > 3 && args[2] == OwnMounts ? Namespaces.Enclose(args[3..^1], out proc) : null;
+        byte[] frame = new byte[FrameTable.BytesMax];
+        Libc.SendFrame(Child.SocketDescriptor, WallsFrame.Write(frame, Encoding.UTF8.GetBytes(fault ?? "")), [], 0);
+        return mode with { ProcGiven = proc };
     }
 
     /// <summary>A zygote that forks <paramref name="child"/>, which runs <paramref name="entry"/> with <paramref name="keep"/>.</summary>
@@ -60,13 +77,13 @@ internal static unsafe class SpawnerEntry
     {
         Libc.Prctl(Libc.PR_SET_DUMPABLE, 0);
         // SECURITY: a forked child closes what it knows of; so there must be nothing else.
-        if (Libc.CloseFrom(Child.SocketDescriptor + 1) != Errno.None || !SpawnerLoop.Prepare())
+        if (Libc.CloseFrom(mode.ProcGiven ? mode.ProcDescriptor + 1 : Child.SocketDescriptor + 1) != Errno.None || !SpawnerLoop.Prepare())
         {
             return ExitStatus.Setup;
         }
         bool own = self == Role.ZygoteWorkers && mode.Filters;
         ulong permitted = 0;
-        string? fault = Proof.Open() ?? (own ? new SeccompFilter(FilterRole.Zygote).OnEveryThread() : null);
+        string? fault = Proof.Open(mode.ProcDescriptor) ?? (own ? new SeccompFilter(FilterRole.Zygote).OnEveryThread() : null);
         if ((fault ?? Proof.Born(self == Role.ZygoteWorkers ? mode.Filters : mode.HostFilter, out permitted)) != null)
         {
             return ExitStatus.Setup;

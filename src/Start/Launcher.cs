@@ -76,6 +76,10 @@ internal static unsafe class Launcher
         {
             throw new StartFailure(GoToBackground(handed.Configuration));
         }
+        if (Landlock.Fault() is { } noLandlock)
+        {
+            Missing(settings, noLandlock);
+        }
         TryLogs(snapshot);
         foreach (Diagnostic d in loaded.Warnings)
         {
@@ -95,8 +99,8 @@ internal static unsafe class Launcher
         Libc.IgnoreSignal(Libc.SIGPIPE);
         Libc.IgnoreSignal(Libc.SIGXFSZ);
         OpenImage();
-        handed.Stderr = readyPipe < 0 ? DupOf(2) : -1;
-        int terminal = handed.Stderr;
+        int terminal = DupOf(2);
+        handed.Stderr = readyPipe < 0 ? terminal : -1;
         StartSpawners(settings, mode, root, handed, terminal);
         BecomeListener(settings, mode, root, handed);
 
@@ -185,7 +189,7 @@ internal static unsafe class Launcher
         {
             words.Add(Encoding.UTF8.GetBytes(isFile ? text : "-o" + text));
         }
-        Check(Child.Start(write, 0, null, false, null, 0, Child.ArgumentVector(words), out _), "start of the background process");
+        Check(Child.Start(write, 0, null, false, false, Child.ArgumentVector(words), out _), "start of the background process");
         Libc.Close(write);
         Span<byte> answer = stackalloc byte[1];
         Libc.Read(read, answer, out int n);
@@ -235,13 +239,13 @@ internal static unsafe class Launcher
         bool filters = Filters(settings);
         if (!root)
         {
-            return new(false, true, false, Libc.getuid(), Libc.getgid(), 0, Capability.SysChroot | Capability.Kill, filters, filters, emptyRoot);
+            return new(false, true, false, Libc.getuid(), Libc.getgid(), 0, Capability.SysChroot | Capability.Kill, filters, filters, false, emptyRoot);
         }
         ulong host = Capability.Become | Capability.Kill;
         host |= settings.LocalEnable ? Capability.Pam | CapabilityNames.Parse(settings.PamCapabilities) : 0;
         host |= settings.LocalEnable && settings.SessionSupport ? Capability.PamSession : 0;
         host |= settings.ChownUploads ? Capability.Chown : 0;
-        return new(true, true, true, snapshot.Service.Uid, snapshot.Service.Gid, host, Capability.Workers, filters, HostFilter(settings, filters), emptyRoot);
+        return new(true, true, true, snapshot.Service.Uid, snapshot.Service.Gid, host, Capability.Workers, filters, HostFilter(settings, filters), false, emptyRoot);
     }
 
     /// <summary>A wall that is switched off was told with the configuration; one that this machine does not give is told here.</summary>
@@ -297,39 +301,89 @@ internal static unsafe class Launcher
         }
         Libc.Close(nothing);
         Child.Prepare();
-        byte* argument = Child.Copy(mode.ToText());
-        Errno e = StartWorkersSide(settings, root, workersTheirs, argument, terminal);
+        Errno e = StartWorkersSide(settings, mode, root, workersTheirs, terminal);
         if (e == Errno.None)
         {
-            Child.Arguments(Child.Copy(RoleWords.SpawnerHost), argument);
-            e = Child.Start(hostTheirs, 0, null, true, null, 0, out _);
+            Child.Arguments(Child.Copy(RoleWords.SpawnerHost), Child.Copy(mode.ToText()));
+            e = Child.Start(hostTheirs, 0, null, true, false, out _);
         }
         Libc.Close(workersTheirs);
         Libc.Close(hostTheirs);
         if (e != Errno.None)
         {
-            Libc.WriteAll(terminal >= 0 ? terminal : 2, Encoding.UTF8.GetBytes("aotftpd: a spawner could not be started: " + ErrnoText.Name(e) + "\n"));
+            Libc.WriteAll(terminal, Encoding.UTF8.GetBytes("aotftpd: a spawner could not be started: " + ErrnoText.Name(e) + "\n"));
+            Libc._exit(Cli.CommandLine.ExitFailed);
+        }
+        HearOfWalls(settings, handed.Workers, terminal);
+    }
+
+    /// <summary>What <c>spawner workers</c> could not have of its view of the files, it says before anything else.</summary>
+    private static void HearOfWalls(Settings settings, int socket, int terminal)
+    {
+        const int PatienceMs = 20_000;
+        byte[] frame = new byte[FrameTable.BytesMax];
+        Span<int> none = stackalloc int[1];
+        Span<PollFd> polled = [new(socket, Libc.POLLIN)];
+        int length = 0;
+        if (Libc.Poll(polled, PatienceMs, out int ready) != Errno.None || ready == 0
+            || Libc.ReceiveFrame(socket, frame, none, 0, out length, out int received, out _) != Errno.None
+            || FrameTable.Fault(frame.AsSpan(0, length), received, Role.SpawnerWorkers, Role.Listener, out FrameKind kind) != null || kind != FrameKind.Walls)
+        {
+            Libc.WriteAll(terminal, "aotftpd: spawner workers did not start\n"u8);
+            Libc._exit(Cli.CommandLine.ExitFailed);
+        }
+        ReadOnlySpan<byte> fault = WallsFrame.Read(frame.AsSpan(0, length));
+        if (fault.Length == 0)
+        {
+            return;
+        }
+        Libc.WriteAll(terminal, [.. "aotftpd: "u8, .. settings.RequireIsolation ? ""u8 : "warning: "u8, .. "isolate: "u8, .. fault,
+            .. settings.RequireIsolation ? ", and require_isolation=YES\n"u8 : "\n"u8]);
+        if (settings.RequireIsolation)
+        {
             Libc._exit(Cli.CommandLine.ExitFailed);
         }
     }
 
     /// <summary>The namespaces are made once, with the spawner. One that this machine does not give is told, never passed over in silence.</summary>
-    private static Errno StartWorkersSide(Settings settings, bool root, int socket, byte* argument, int terminal)
+    private static Errno StartWorkersSide(Settings settings, RoleArgument mode, bool root, int socket, int terminal)
     {
-        Child.Arguments(Child.Copy(RoleWords.SpawnerWorkers), argument);
-        int wanted = (settings.Isolate ? Libc.CLONE_NEWPID | Libc.CLONE_NEWIPC : 0) | (settings.IsolateNetwork ? Libc.CLONE_NEWNET : 0);
+        List<byte[]> words = [RoleWords.SpawnerWorkers.ToArray(), mode.ToText()];
+        byte** plain = Child.ArgumentVector(words);
+        byte** enclosed = plain;
+        if (settings.Isolate)
+        {
+            words.Add(Encoding.ASCII.GetBytes(SpawnerEntry.OwnMounts));
+            words.AddRange(Carried(settings, mode));
+            enclosed = Child.ArgumentVector(words);
+        }
+        int wanted = (settings.Isolate ? Libc.CLONE_NEWPID | Libc.CLONE_NEWIPC | Libc.CLONE_NEWNS : 0) | (settings.IsolateNetwork ? Libc.CLONE_NEWNET : 0);
         if (!root)
         {
             // chroot needs a capability: in a namespace of his own even an ordinary user has it.
-            return Child.Start(socket, wanted | Libc.CLONE_NEWUSER, null, true, Libc.getuid(), Libc.getgid(), out _);
+            return Child.Start(socket, wanted | Libc.CLONE_NEWUSER, null, true, false, enclosed, out _);
         }
-        Errno e = Child.Start(socket, wanted, null, true, null, 0, out _);
+        Errno e = Child.Start(socket, wanted, null, true, false, enclosed, out _);
         if (e is not (Errno.EPERM or Errno.EINVAL or Errno.ENOSPC or Errno.ENOSYS) || wanted == 0 || settings.RequireIsolation)
         {
             return e;
         }
-        Libc.WriteAll(terminal >= 0 ? terminal : 2, "aotftpd: warning: this machine gives no namespaces: isolate and isolate_network are without effect\n"u8);
-        return Child.Start(socket, 0, null, true, null, 0, out _);
+        Libc.WriteAll(terminal, "aotftpd: warning: this machine gives no namespaces: isolate and isolate_network are without effect\n"u8);
+        return Child.Start(socket, 0, null, true, false, plain, out _);
+    }
+
+    /// <summary>Directories below one that is covered which workers need all the same: roots of the configuration, and shared memory.</summary>
+    private static List<byte[]> Carried(Settings settings, RoleArgument mode)
+    {
+        List<byte[]> paths = [];
+        foreach (byte[] path in new[] { mode.EmptyRoot, settings.AnonRoot, settings.LocalRoot, "/dev/shm"u8.ToArray() })
+        {
+            if (Namespaces.IsCovered(Encoding.UTF8.GetString(path)))
+            {
+                paths.Add(path);
+            }
+        }
+        return paths;
     }
 
     /// <summary>One-way: the calling thread becomes the service user with SYS_CHROOT alone, and execs; all threads of the new image are born so.</summary>

@@ -23,7 +23,7 @@ internal static class IdleWorker
     // A sorted listing of a million long names fits; a runaway worker dies alone.
     private const ulong DataBytesMax = 512UL << 20;
 
-    private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, false, false, []);
+    private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, false, false, false, []);
     private static byte[] s_emptyRoot = [];
 
     /// <summary>In the zygote, before its first fork: the only public setting that workers are born with.</summary>
@@ -36,11 +36,13 @@ internal static class IdleWorker
         s_prelogin = new(FilterRole.Prelogin);
         s_session = new(FilterRole.Session);
         s_reading = new(FilterRole.SessionReading);
+        s_landlock = Landlock.Probe();
         ControlConnection.MakeSpareBuffers();
     }
 
     private static byte[] s_frame = [];
     private static SeccompFilter? s_prelogin, s_session, s_reading;
+    private static string? s_landlock;
 
     /// <summary>
     /// A prelogin and a session without a client, in the zygote: what is set up at the first use (tables, bindings of calls) is then
@@ -188,7 +190,7 @@ internal static class IdleWorker
 
     private static string? Become(in WorkerBirth birth)
     {
-        string? fault = Proof.Open();
+        string? fault = s_landlock ?? Proof.Open(s_mode.ProcDescriptor);
         if (fault != null)
         {
             return fault;
@@ -228,43 +230,62 @@ internal static class IdleWorker
             return "uid 0 is refused";
         }
         fault = Drop.ToIdentity(id, s_mode.ChangeIds);
-        fault ??= WritableRoot(birth);
+        fault ??= ShutIn(birth);
         if (fault != null)
         {
             return fault + ": " + ErrnoText.Name(Libc.LastErrno);
         }
-        return ApplyLimits(birth.Account) ?? Proof.ClimbBack(s_uid, 0, s_mode.ChangeIds) ?? (s_mode.Filters ? FilterOf(birth)!.OnThisThread() : null);
+        Libc.Close(s_mode.ProcDescriptor);
+        return ApplyLimits(birth.Account) ?? Proof.ClimbBack(s_uid, 0, s_mode.ChangeIds)
+            ?? (OutsideIsKnown(birth) && Landlock.HidesOutside(ReachOf(birth)) ? Proof.Walled() : null)
+            ?? (s_mode.Filters ? FilterOf(birth)!.OnThisThread() : null);
+    }
+
+    /// <summary>True if procfs, at which the proof tries the wall, can not lie below the root.</summary>
+    private static bool OutsideIsKnown(in WorkerBirth birth) => birth.Account == null || s_mode.ProcGiven;
+
+    /// <summary>The root is judged and becomes all that Landlock leaves.</summary>
+    private static string? ShutIn(in WorkerBirth birth)
+    {
+        if (birth.Account == null)
+        {
+            return Landlock.Enforce(Reach.None, -1);
+        }
+        if (Libc.OpenAt(Libc.AT_FDCWD, "/\0"u8, Libc.O_PATH | Libc.O_DIRECTORY, 0, out int root) != Errno.None)
+        {
+            return "open of the root";
+        }
+        string? fault = WritableRoot(birth, root) ?? Landlock.Enforce(ReachOf(birth), root);
+        Libc.Close(root);
+        return fault;
     }
 
     /// <summary>The session's own settings say whether it may ever write; the gates of the commands use the same words.</summary>
-    private static SeccompFilter? FilterOf(in WorkerBirth birth)
+    private static bool Writes(in WorkerBirth birth)
+    {
+        Settings s = birth.Snapshot.Settings;
+        return s.WriteEnable && (birth.Account is not { AnonPrivileges: true } || s.AnonUploadEnable || s.AnonMkdirWriteEnable || s.AnonOtherWriteEnable);
+    }
+
+    private static SeccompFilter? FilterOf(in WorkerBirth birth) => birth.Account == null ? s_prelogin : Writes(birth) ? s_session : s_reading;
+
+    /// <summary>A session without a root of its own reaches what its ids allow: unjailed by configuration.</summary>
+    private static Reach ReachOf(in WorkerBirth birth)
     {
         if (birth.Account is not { } account)
         {
-            return s_prelogin;
+            return Reach.None;
         }
         Settings s = birth.Snapshot.Settings;
-        bool writes = s.WriteEnable && (!account.AnonPrivileges || s.AnonUploadEnable || s.AnonMkdirWriteEnable || s.AnonOtherWriteEnable);
-        return writes ? s_session : s_reading;
+        return new(Writes(birth) ? account.Root.Length > 0 ? FileReach.WriteRoot : FileReach.Everything : FileReach.ReadRoot, s.PassivePortLow, s.PassivePortHigh);
     }
 
     /// <summary>A root that its own user can write to is refused as in vsftpd; for real anonymous clients no option changes that.</summary>
-    private static string? WritableRoot(in WorkerBirth birth)
+    private static string? WritableRoot(in WorkerBirth birth, int root)
     {
         bool judged = s_mode.ChangeIds && birth.Account is { Root.Length: > 0 } account
             && (account.Kind == Account.LoginKind.Anonymous || !birth.Snapshot.Settings.AllowWriteableChroot);
-        return judged && MayWriteRoot() ? "the root can be written by the session's user (allow_writeable_chroot)" : null;
-    }
-
-    private static bool MayWriteRoot()
-    {
-        if (Libc.OpenAt(Libc.AT_FDCWD, "/\0"u8, Libc.O_PATH | Libc.O_DIRECTORY, 0, out int root) != Errno.None)
-        {
-            return true;
-        }
-        bool may = Libc.MayAccess(root, Libc.W_OK) == Errno.None;
-        Libc.Close(root);
-        return may;
+        return judged && Libc.MayAccess(root, Libc.W_OK) == Errno.None ? "the root can be written by the session's user (allow_writeable_chroot)" : null;
     }
 
     /// <summary>Limits of the PAM session, never raised beyond what we have, and our own: no core, no child, few descriptors.</summary>

@@ -19,7 +19,11 @@ internal static unsafe class Program
     {
         if (args.Length > 0 && args[0] == "=zygote")
         {
-            return SpawnerEntry.ZygoteOf(new(false, false, false, 0, 0, 0, 0, false, false, []), Role.ZygoteWorkers, Role.Idle, 0, &Work);
+            return SpawnerEntry.ZygoteOf(new(false, false, false, 0, 0, 0, 0, false, false, false, []), Role.ZygoteWorkers, Role.Idle, 0, &Work);
+        }
+        if (args.Length > 0 && args[0] == "=reach")
+        {
+            return ReachTrial.Run(args);
         }
         int wanted = int.Parse(args[0], CultureInfo.InvariantCulture);
         Libc.BlockSignals(1UL << (Libc.SIGCHLD - 1));
@@ -73,7 +77,7 @@ internal static unsafe class Program
         Libc.Close(ours);
         Libc.Close(theirs);
         List<byte[]> words = [Encoding.ASCII.GetBytes("=zygote")];
-        if (Child.Start(end, 0, null, false, null, 0, Child.ArgumentVector(words), out int zygote) != Errno.None)
+        if (Child.Start(end, 0, null, false, false, Child.ArgumentVector(words), out int zygote) != Errno.None)
         {
             return false;
         }

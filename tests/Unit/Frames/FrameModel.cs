@@ -11,7 +11,7 @@ internal sealed record ModelFrame(int Id, string Name, string From, string To, i
 
 internal static class FrameModel
 {
-    internal const int Longest = 4096, MostDescriptors = 16, UnknownId = 27;
+    internal const int Longest = 4096, MostDescriptors = 16, UnknownId = 28;
 
     private const string Spawners = "SpawnerWorkers SpawnerHost ZygoteWorkers ZygoteHost";
 
@@ -43,6 +43,7 @@ internal static class FrameModel
         new(24, "Reload", "Listener", "Config", 8, Longest, 1, 2),
         new(25, "NewSettings", "Config", "Listener", 12, Longest, 0, 0),
         new(26, "LogFiles", "Config", "Logger", 16, 16, 0, 4),
+        new(27, "Walls", "SpawnerWorkers", "Listener", 4, 1024, 0, 0),
     ];
 
     internal static readonly Role[] Roles =
