@@ -84,7 +84,7 @@ internal sealed unsafe partial class DirectoryListing
         }
         if (!_options.Unsorted || _options.Time)
         {
-            _names.Sort(first);
+            _names.Sort(first, _options.Time);
         }
         // As vsftpd: NLST names carry the directory they are listed under, but for the one that nobody named.
         if (!Lines(level.Fd, first, usePrefix: _pathLength != 1 || _path[0] != (byte)'.'))
@@ -102,7 +102,7 @@ internal sealed unsafe partial class DirectoryListing
             }
         }
         _names.Shrink(kept, _names.Used);
-        if (_options.Reverse)
+        if (IsBackwards)
         {
             _names.Reverse(first);
         }

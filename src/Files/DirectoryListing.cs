@@ -25,7 +25,7 @@ internal sealed unsafe partial class DirectoryListing
     private readonly ListingRules _rules;
     private readonly NameIndex _names = new();
     private readonly byte[] _path = new byte[Storage.PathBytesMax + 1];
-    private readonly byte[] _filter = new byte[Storage.NameBytesMax];
+    private readonly byte[] _filter = new byte[Storage.PathBytesMax + 1];
     private readonly byte[] _owner = new byte[32];
     private readonly byte[] _group = new byte[32];
 
@@ -58,6 +58,9 @@ internal sealed unsafe partial class DirectoryListing
     private byte* Out => _memory + DentsBytes;
 
     private Span<byte> LinkRoom => new(_memory + DentsBytes + OutBytes, LinkBytes);
+
+    // -r with -t is in the order of the index already.
+    private bool IsBackwards => _options.Reverse && !_options.Time;
 
     private bool IsLong => _kind is ListingKind.List or ListingKind.Status || _options.Long;
 
@@ -129,7 +132,7 @@ internal sealed unsafe partial class DirectoryListing
         }
         else if (ReadAll(_fd, stream: false))
         {
-            _names.Sort(0);
+            _names.Sort(0, _options.Time);
             Lines(_fd, 0, usePrefix: true);
         }
         if (_end == ListingEnd.Done)
@@ -158,7 +161,8 @@ internal sealed unsafe partial class DirectoryListing
         {
             return e;
         }
-        _pathLength = path.Length;
+        // As vsftpd: "." leaves no trace in the names of NLST.
+        _pathLength = path.SequenceEqual("."u8) ? 0 : path.Length;
         return OpenAt(Libc.AT_FDCWD, _path, 0, out _fd);
     }
 
@@ -177,7 +181,7 @@ internal sealed unsafe partial class DirectoryListing
     {
         int slash = path.LastIndexOf((byte)'/');
         ReadOnlySpan<byte> filter = path[(slash + 1)..];
-        if (filter.IsEmpty || filter.Length > Storage.NameBytesMax)
+        if (filter.IsEmpty || filter.Length > _filter.Length)
         {
             return LastErrno;
         }
@@ -265,7 +269,7 @@ internal sealed unsafe partial class DirectoryListing
 
     private bool Remember(int fd, byte* pointer, ReadOnlySpan<byte> name, byte type)
     {
-        long? time = null;
+        long? rank = null;
         if (_options.Time)
         {
             Errno e = Look(fd, pointer, Libc.STATX_MTIME, out Statx s);
@@ -277,9 +281,11 @@ internal sealed unsafe partial class DirectoryListing
             {
                 return Fail(e);
             }
-            time = e == Errno.None ? s.ModifiedSeconds : 0;
+            long time = e == Errno.None ? s.ModifiedSeconds : 0;
+            // Equal times keep the order of the directory, in -t and in -tr: vsftpd sorts by the time alone, and stably.
+            rank = _options.Reverse ? time : -time;
         }
-        return _names.Add(name, type, time) || Fail(Errno.ENOMEM);
+        return _names.Add(name, type, rank) || Fail(Errno.ENOMEM);
     }
 
     private static Errno Look(int fd, byte* pointer, uint mask, out Statx s) =>
@@ -293,7 +299,7 @@ internal sealed unsafe partial class DirectoryListing
         int count = _names.Count - first;
         for (int i = 0; i < count; i++)
         {
-            NameIndex.Entry entry = _names[_options.Reverse ? first + count - 1 - i : first + i];
+            NameIndex.Entry entry = _names[IsBackwards ? first + count - 1 - i : first + i];
             if (!Line(fd, _names.NamePointer(in entry), _names.Name(in entry), entry.Type, usePrefix))
             {
                 return false;
@@ -305,6 +311,10 @@ internal sealed unsafe partial class DirectoryListing
     // A single entry by its plain name costs one look, not the reading of its whole directory.
     private void One()
     {
+        if (_filterLength > Storage.NameBytesMax)
+        {
+            return;
+        }
         Span<byte> name = stackalloc byte[Storage.NameBytesMax + 1];
         _filter.AsSpan(0, _filterLength).CopyTo(name);
         name[_filterLength] = 0;

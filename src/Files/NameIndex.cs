@@ -41,8 +41,8 @@ internal sealed unsafe class NameIndex
     /// <summary>The name; valid until the next Add.</summary>
     internal ReadOnlySpan<byte> Name(in Entry entry) => new(_arena + entry.At + 2, *(ushort*)(_arena + entry.At));
 
-    /// <summary>Adds a name of at most 65,535 bytes. <paramref name="time"/>: sort by it, newest first, and not by name. False when there is no memory.</summary>
-    internal bool Add(ReadOnlySpan<byte> name, byte type, long? time)
+    /// <summary>Adds a name of at most 65,535 bytes. <paramref name="rank"/>: sort by it, the lowest first, and not by name. False when there is no memory.</summary>
+    internal bool Add(ReadOnlySpan<byte> name, byte type, long? rank)
     {
         // Lengths are read as 16-bit numbers, so names start at even offsets.
         uint room = (uint)(2 + name.Length + 1 + 1) & ~1u;
@@ -56,7 +56,7 @@ internal sealed unsafe class NameIndex
         at[2 + name.Length] = 0;
         _entries[Count++] = new Entry
         {
-            Key = time is long t ? ~((ulong)t ^ 0x8000_0000_0000_0000) : FirstBytes(name),
+            Key = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : FirstBytes(name),
             At = Used,
             Type = type,
         };
@@ -64,12 +64,12 @@ internal sealed unsafe class NameIndex
         return true;
     }
 
-    /// <summary>Sorts the entries from <paramref name="first"/> on.</summary>
-    internal void Sort(int first)
+    /// <summary>Sorts the entries from <paramref name="first"/> on; those of equal <paramref name="byRank"/> stay as they were added.</summary>
+    internal void Sort(int first, bool byRank)
     {
         if (Count - first > 1)
         {
-            new Span<Entry>(_entries + first, Count - first).Sort(new Order(_arena));
+            new Span<Entry>(_entries + first, Count - first).Sort(new Order(byRank ? null : _arena));
         }
     }
 
@@ -147,7 +147,7 @@ internal sealed unsafe class NameIndex
             {
                 return a.Key < b.Key ? -1 : 1;
             }
-            return Name(a.At).SequenceCompareTo(Name(b.At));
+            return _arena == null ? a.At.CompareTo(b.At) : Name(a.At).SequenceCompareTo(Name(b.At));
         }
 
         private ReadOnlySpan<byte> Name(uint at) => new(_arena + at + 2, *(ushort*)(_arena + at));

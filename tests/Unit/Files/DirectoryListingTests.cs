@@ -48,14 +48,19 @@ public sealed class DirectoryListingTests : IDisposable
     }
 
     [Fact]
-    public void Same_times_are_ordered_by_name()
+    public void Same_times_are_in_the_order_of_the_directory()
     {
-        Make("c", "a", "b");
-        foreach (string name in new[] { "a", "b", "c" })
+        string[] names = [.. Enumerable.Range(0, 40).Select(i => "f" + i * 7919 % 40)];
+        Make(names);
+        foreach (string name in names)
         {
             _dir.Date(name, 2001);
         }
-        Assert.Equal(["a", "b", "c"], Names("-t"));
+        Make("new");
+        _dir.Date("new", 2010);
+        List<string> asRead = [.. Names("-U").Where(n => n != "new")];
+        Assert.Equal(["new", .. asRead], Names("-t"));
+        Assert.Equal([.. asRead, "new"], Names("-tr"));
     }
 
     [Fact]
