@@ -56,7 +56,7 @@ internal static class ErrnoReplies
     internal static FileReply Of(FileOperation operation, Errno e) => ClassOf(operation, e) switch
     {
         FailureClass.Refused => new FileReply(550, RefusedText(operation)),
-        FailureClass.NameRefused => new FileReply(553, operation is FileOperation.RenameTo ? "File name not allowed."u8 : "Could not create file."u8),
+        FailureClass.NameRefused => new FileReply(553, "Could not create file."u8),
         FailureClass.Busy => new FileReply(450, "File is busy, try again later."u8),
         FailureClass.NoSpace => new FileReply(452, "No space left on the server."u8),
         FailureClass.OverLimit => new FileReply(552, "Storage limit exceeded."u8),
@@ -81,8 +81,9 @@ internal static class ErrnoReplies
             Errno.ENOENT or Errno.ENOTDIR or Errno.EACCES or Errno.EPERM or Errno.EISDIR or Errno.ELOOP or Errno.EROFS or Errno.EEXIST
                 or Errno.ENOTEMPTY or Errno.ENXIO or Errno.ENODEV or Errno.EMLINK or Errno.EXDEV or Errno.EINVAL
                 => creates ? FailureClass.NameRefused : FailureClass.Refused,
-            Errno.ENAMETOOLONG or Errno.EILSEQ
-                => creates || operation is FileOperation.RenameTo ? FailureClass.NameRefused : FailureClass.Refused,
+            Errno.ENAMETOOLONG or Errno.EILSEQ => creates ? FailureClass.NameRefused : FailureClass.Refused,
+            // A mount point or the root itself is not busy for a while but for good, and vsftpd says 550.
+            Errno.EBUSY when operation is FileOperation.RemoveDirectory or FileOperation.Delete or FileOperation.RenameTo => FailureClass.Refused,
             Errno.EBUSY or Errno.ETXTBSY or Errno.EAGAIN => FailureClass.Busy,
             Errno.ENOSPC => FailureClass.NoSpace,
             Errno.EDQUOT or Errno.EFBIG => FailureClass.OverLimit,
