@@ -275,6 +275,13 @@ internal static unsafe class CommandTable
             return;
         }
 
+        // Verbs of a session with TLS: known, and refused as by any other gate.
+        if (verb.SequenceEqual("PBSZ"u8) || verb.SequenceEqual("PROT"u8))
+        {
+            session.RefusePermission();
+            return;
+        }
+
         session.Reply.Line(500, "Unknown command."u8);
     }
 

@@ -115,7 +115,7 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     internal void MarkDraining() => _draining = true;
 
     /// <inheritdoc/>
-    public TransferEnd ControlReadable()
+    public TransferEnd ControlReadable(bool transferring)
     {
         Receive();
         if (_clientGone)
@@ -129,8 +129,9 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
             return TransferEnd.Aborted;
         }
 
-        // RFC 959 4.1.1: a control connection that ends unexpectedly acts as ABOR; after a QUIT it is expected.
-        return _inputEnded && !HasCommandWaiting("QUIT"u8) ? TransferEnd.ClientGone : TransferEnd.Ok;
+        // A client that has half-closed still reads, and gets its file and its 226 as from vsftpd. One that is gone altogether shows it on
+        // the data connection; while there is none yet, nobody would come (RFC 959 4.1.1), unless a QUIT announced the end.
+        return _inputEnded && !transferring && !HasCommandWaiting("QUIT"u8) ? TransferEnd.ClientGone : TransferEnd.Ok;
     }
 
     /// <summary>Sends listing lines as lines of a reply (STAT with a path), each one encoded.</summary>
@@ -293,6 +294,26 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     {
         LogFrame entry = new() { Action = action, Flags = flags, Text = text };
         Log(in entry);
+    }
+
+    /// <summary>With log_ftp_protocol, logs a command as it is understood: the verb in capitals, and no password.</summary>
+    internal void LogCommand(ReadOnlySpan<byte> verb, ReadOnlySpan<byte> line)
+    {
+        if (!LogProtocol)
+        {
+            return;
+        }
+
+        if (verb.SequenceEqual("PASS"u8))
+        {
+            Log(LogAction.FtpCommand, LogFlags.None, "PASS <password>"u8);
+            return;
+        }
+
+        Span<byte> text = stackalloc byte[LineReader.LineBytesMax];
+        line.CopyTo(text);
+        verb.CopyTo(text);
+        Log(LogAction.FtpCommand, LogFlags.None, text[..line.Length]);
     }
 
     private static bool IsVerb(ReadOnlySpan<byte> raw, ReadOnlySpan<byte> verb)

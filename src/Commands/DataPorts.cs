@@ -78,7 +78,7 @@ internal static class DataPorts
         Span<byte> address16 = stackalloc byte[16];
         Span<byte> parsed = stackalloc byte[16];
         int asked = PortArgument.EprtFamily(argument);
-        if (asked is not (-1 or 1) && !(asked == 2 && session.Local.Family == Libc.AF_INET6))
+        if (argument.IsEmpty || (asked is not (-1 or 1) && !(asked == 2 && session.Local.Family == Libc.AF_INET6)))
         {
             session.Reply.Line(500, "Bad EPRT protocol."u8);
             return;

@@ -51,6 +51,10 @@ internal static class Download
         {
             Send(session, path, fd, offset, status.Size);
         }
+        else
+        {
+            LogFailure(session, path);
+        }
 
         Storage.Close(fd, written: false);
     }

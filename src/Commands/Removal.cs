@@ -13,22 +13,26 @@ internal static class Removal
     {
         ReadOnlySpan<byte> path = session.Path(argument);
         bool denied = session.IsDenied(path);
+        ReadOnlySpan<byte> absolute = session.Absolute(path);
         Errno e = denied ? Errno.EPERM : Storage.Delete(path);
-        Answer(session, LogAction.Delete, FileOperation.Delete, path, denied, e, "Delete operation successful."u8);
+        Answer(session, LogAction.Delete, FileOperation.Delete, absolute, denied, e, "Delete operation successful."u8);
     }
 
     internal static void Rmd(Session session, ReadOnlySpan<byte> argument)
     {
         ReadOnlySpan<byte> path = session.Path(argument);
         bool denied = session.IsDenied(path);
+
+        // Made before: the current directory may be the one that is removed, and has no path afterwards.
+        ReadOnlySpan<byte> absolute = session.Absolute(path);
         Errno e = denied ? Errno.EPERM : Storage.RemoveDirectory(path);
-        Answer(session, LogAction.Rmdir, FileOperation.RemoveDirectory, path, denied, e, "Remove directory operation successful."u8);
+        Answer(session, LogAction.Rmdir, FileOperation.RemoveDirectory, absolute, denied, e, "Remove directory operation successful."u8);
     }
 
     private static void Answer(
-        Session session, LogAction action, FileOperation operation, ReadOnlySpan<byte> path, bool denied, Errno e, ReadOnlySpan<byte> success)
+        Session session, LogAction action, FileOperation operation, ReadOnlySpan<byte> absolute, bool denied, Errno e, ReadOnlySpan<byte> success)
     {
-        session.Log(action, e == Errno.None, session.Absolute(path));
+        session.Log(action, e == Errno.None, absolute);
         if (denied)
         {
             session.RefusePermission();

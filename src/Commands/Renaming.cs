@@ -24,6 +24,7 @@ internal static class Renaming
         Errno e = Storage.Status(path, followLinks: true, out _);
         if (e != Errno.None)
         {
+            session.Log(LogAction.Rename, false, session.Absolute(path));
             session.Refuse(FileOperation.RenameFrom, e);
             return;
         }
@@ -42,8 +43,10 @@ internal static class Renaming
 
         ReadOnlySpan<byte> to = session.Path(argument);
         bool denied = session.IsDenied(to);
+        Span<byte> text = stackalloc byte[2048];
+        text = text[..Describe(session, from, to, text)];
         Errno e = denied ? Errno.EPERM : Storage.Rename(from, to);
-        Log(session, from, to, e == Errno.None);
+        session.Log(LogAction.Rename, e == Errno.None, text);
         if (denied)
         {
             session.RefusePermission();
@@ -61,14 +64,14 @@ internal static class Renaming
         session.Reply.Line(250, "Rename successful."u8);
     }
 
-    private static void Log(Session session, ReadOnlySpan<byte> from, ReadOnlySpan<byte> to, bool success)
+    // Made before the deed: it may move the current directory, by which relative paths are told.
+    private static int Describe(Session session, ReadOnlySpan<byte> from, ReadOnlySpan<byte> to, Span<byte> text)
     {
-        Span<byte> text = stackalloc byte[2048];
         int at = 0;
         Append(text, session.Absolute(from), ref at);
         Append(text, " "u8, ref at);
         Append(text, session.Absolute(to), ref at);
-        session.Log(LogAction.Rename, success, text[..at]);
+        return at;
     }
 
     private static void Append(Span<byte> destination, ReadOnlySpan<byte> text, ref int at)

@@ -104,14 +104,15 @@ internal static class Upload
             }
 
             Storage.Close(fd, written: false);
+            LogFailure(session, path);
             return;
         }
 
         bool append = operation == FileOperation.Append;
         bool ascii = session.Ascii && session.Settings.AsciiUploadEnable;
-        TransferResult result = ascii && offset == 0 ? session.Data.ReceiveFileAscii(fd, append) : session.Data.ReceiveFile(fd, offset, append);
+        TransferResult result = ascii ? session.Data.ReceiveFileAscii(fd, offset, append) : session.Data.ReceiveFile(fd, offset, append);
         bool success = result.End == TransferEnd.Ok;
-        if (!success && created && session.Settings.DeleteFailedUploads)
+        if (!success && session.Settings.DeleteFailedUploads && (created || operation == FileOperation.Store))
         {
             Storage.DeleteFailedUpload(path, fd);
         }

@@ -30,8 +30,8 @@ internal sealed unsafe partial class DataConnection
     /// </summary>
     internal TransferResult ReceiveFile(int fd, long offset, bool append) => ReceiveInto(fd, append ? 0 : offset, ascii: false, spliceable: !append);
 
-    /// <summary>An upload in TYPE A: CR LF becomes LF. Always from the start of the file or, with O_APPEND, at its end. Closes the connection.</summary>
-    internal TransferResult ReceiveFileAscii(int fd, bool append) => ReceiveInto(fd, 0, ascii: true, spliceable: false);
+    /// <summary>An upload in TYPE A: CR LF becomes LF. As <see cref="ReceiveFile"/>; the offset counts bytes of the file, as in vsftpd.</summary>
+    internal TransferResult ReceiveFileAscii(int fd, long offset, bool append) => ReceiveInto(fd, append ? 0 : offset, ascii: true, spliceable: false);
 
     private TransferResult ReceiveInto(int fd, long offset, bool ascii, bool spliceable)
     {

@@ -177,7 +177,7 @@ internal sealed unsafe partial class DataConnection : IListingSink
             }
             if (fds[1].Revents != 0)
             {
-                TransferEnd control = _watch.ControlReadable();
+                TransferEnd control = _watch.ControlReadable(State == DataState.Open);
                 if (control != TransferEnd.Ok)
                 {
                     return control;

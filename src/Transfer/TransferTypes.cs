@@ -63,8 +63,9 @@ internal interface ITransferWatch
     /// <summary>
     /// Called when the control connection is readable. Takes what is there without waiting: Ok to go on, Aborted, or ClientGone.
     /// It must take something or give −1 as <see cref="ControlFd"/> next time, else the wait would spin.
+    /// <paramref name="transferring"/>: the data connection is open, so that a client that only has ended its input is still there.
     /// </summary>
-    TransferEnd ControlReadable();
+    TransferEnd ControlReadable(bool transferring);
 }
 
 /// <summary>Options of data connections, filled once after login.</summary>

@@ -119,11 +119,7 @@ internal sealed class PreloginDialogue
         Command.Split(line, room, out int length, out ReadOnlySpan<byte> argument);
         ReadOnlySpan<byte> verb = room[..length];
         bool isPass = verb.SequenceEqual("PASS"u8);
-        if (_control.LogProtocol)
-        {
-            _control.Log(LogAction.FtpCommand, LogFlags.None, isPass ? "PASS <password>"u8 : line);
-        }
-
+        _control.LogCommand(verb, line);
         if (LineReader.HasForbiddenBytes(line))
         {
             if (isPass)

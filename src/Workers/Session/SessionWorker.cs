@@ -66,10 +66,7 @@ internal static class SessionWorker
             return;
         }
 
-        if (session.Control.LogProtocol)
-        {
-            session.Control.Log(LogAction.FtpCommand, LogFlags.None, verb.SequenceEqual("PASS"u8) ? "PASS <password>"u8 : line);
-        }
+        session.Control.LogCommand(verb, line);
 
         // SECURITY: ".." of a directory that somebody moved out of the root leads through the whole system.
         if (session.Account.Root.Length > 0 && Storage.HasLeftRoot())

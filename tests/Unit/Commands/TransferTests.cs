@@ -422,14 +422,44 @@ public sealed class TransferTests
     }
 
     [Fact]
-    public void A_client_that_goes_during_a_transfer_ends_the_session()
+    public void A_client_that_half_closes_gets_its_transfer_and_its_reply()
     {
         using WorkerFixture w = WorkerFixture.Session();
         using Socket data = w.Passive();
         Assert.StartsWith("150 ", w.Ask("STOR f"), StringComparison.Ordinal);
+        w.Client.Shutdown(SocketShutdown.Send);
+        Thread.Sleep(50);
+        data.Send("content"u8);
+        data.Shutdown(SocketShutdown.Send);
+        Assert.Equal("226 Transfer complete.", w.Reply());
+        Assert.True(w.Ended());
+        Assert.Equal(LogFlags.Ascii, w.LastLog(LogAction.Upload).Flags);
+    }
+
+    [Fact]
+    public void A_client_that_goes_while_it_should_connect_ends_the_session()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        Assert.StartsWith("229 ", w.Ask("EPSV"), StringComparison.Ordinal);
+        w.Send("STOR f\r\n");
+        Thread.Sleep(50);
         w.Client.Close();
         Assert.True(w.HasEnded());
         Assert.Equal(LogFlags.Failed | LogFlags.Ascii, w.LastLog(LogAction.Upload).Flags);
+    }
+
+    [Fact]
+    public void A_transfer_that_finds_no_data_connection_is_logged_as_failed()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.AcceptTimeout, 1));
+        w.Root.Write("f", "0");
+        foreach (string command in new[] { "STOR new", "RETR f" })
+        {
+            Assert.StartsWith("229 ", w.Ask("EPSV"), StringComparison.Ordinal);
+            Assert.Equal("425 Failed to establish connection.", w.Ask(command));
+            LogAction action = command[0] == 'S' ? LogAction.Upload : LogAction.Download;
+            Assert.Equal(LogFlags.Failed | LogFlags.Ascii, w.LastLog(action).Flags);
+        }
     }
 
     [Fact]

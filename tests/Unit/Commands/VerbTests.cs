@@ -45,7 +45,7 @@ public sealed class VerbTests
     [InlineData("USER anna", "331 Any password will do.")]
     [InlineData("USER bert", "530 Can't change to another user.")]
     [InlineData("PASS x", "230 Already logged in.")]
-    [InlineData("PBSZ 0", "500 Unknown command.")]
+    [InlineData("PBSZ 0", "550 Permission denied.")]
     [InlineData("AUTH TLS", "500 Unknown command.")]
     [InlineData("LANG en", "500 Unknown command.")]
     [InlineData(" ", "500 Unknown command.")]
@@ -92,7 +92,7 @@ public sealed class VerbTests
     [InlineData("EPRT |2|::1|5121|", "500 Bad EPRT protocol.")]
     [InlineData("EPRT |3|x|5121|", "500 Bad EPRT protocol.")]
     [InlineData("EPRT |1|127.0.0.1|", "500 Bad EPRT command.")]
-    [InlineData("EPRT", "500 Bad EPRT command.")]
+    [InlineData("EPRT", "500 Bad EPRT protocol.")]
     public void A_verb_has_its_reply(string command, string reply)
     {
         using WorkerFixture w = WorkerFixture.Session();

@@ -21,7 +21,7 @@ internal sealed class FakeWatch : ITransferWatch
 
     internal int Taken { get; private set; }
 
-    public TransferEnd ControlReadable()
+    public TransferEnd ControlReadable(bool transferring)
     {
         Span<byte> buffer = stackalloc byte[16];
         Errno e = Libc.Receive(ControlFd, buffer, Libc.MSG_DONTWAIT, out int count);

@@ -55,7 +55,7 @@ public sealed class ReceiveTests
         int fd = f.OpenFile("f", Create);
         client.Send(Files.TempDirectory.B(sent));
         client.Shutdown(SocketShutdown.Send);
-        TransferResult r = f.Data.ReceiveFileAscii(fd, append: false);
+        TransferResult r = f.Data.ReceiveFileAscii(fd, 0, append: false);
         Libc.Close(fd);
         Assert.Equal(TransferEnd.Ok, r.End);
         Assert.Equal(sent.Length, r.Bytes);
@@ -76,7 +76,7 @@ public sealed class ReceiveTests
             client.Send("\nb"u8);
             client.Shutdown(SocketShutdown.Send);
         });
-        Assert.Equal(TransferEnd.Ok, f.Data.ReceiveFileAscii(fd, append: false).End);
+        Assert.Equal(TransferEnd.Ok, f.Data.ReceiveFileAscii(fd, 0, append: false).End);
         t.Join();
         Libc.Close(fd);
         Assert.Equal("a\nb", f.Directory.Read("f"));
