@@ -16,7 +16,7 @@ export DOTNET_NOLOGO := 1
 export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 export AOTFTPD := $(OUT)/aotftpd
 
-.PHONY: all deps sdk build run test test-unit test-system test-clients test-long bench lint install clean help
+.PHONY: all deps sdk build run test test-unit test-system test-clients test-long bench compare-vsftpd lint install clean help
 
 all: deps build          ## build out/aotftpd (installs what the build needs)
 
@@ -63,6 +63,10 @@ test-long: test-deps build out/forks/forks ## the tests that take minutes
 bench: test-deps build   ## login cost and memory beside vsftpd
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
 	@tests/namespace.sh python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers
+
+compare-vsftpd: test-deps build ## replies, data, files and logs beside the real vsftpd's
+	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
+	@tests/namespace.sh python3 tests/compare/compare.py --binary $(OUT)/aotftpd --vsftpd $(OUT)/peers/vsftpd/usr/sbin/vsftpd
 
 lint: sdk                ## formatting of the sources and man pages
 	dotnet restore -v quiet aotftpd.csproj
