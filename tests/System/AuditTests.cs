@@ -234,6 +234,8 @@ public sealed class AuditTests
     public void Port_20_leaves_the_listener_one_capability()
     {
         using Server s = Server.Start("connect_from_port_20=YES\n");
+        // The socket listens before the administrator's process has become the listener.
+        Assert.True(Sys.Eventually(() => s.Role("listener").Count == 1 && new ProcessView(s.Pid).Threads().Any(t => Hex(t, "CapEff") == NetBind), 10));
         foreach (Dictionary<string, string> t in new ProcessView(s.Pid).Threads())
         {
             Assert.True((Hex(t, "CapEff") & ~NetBind) == 0 && (Hex(t, "CapPrm") & ~NetBind) == 0, t["CapEff"]);
