@@ -49,7 +49,10 @@ internal static unsafe class Launcher
     private static void Start(Cli.StartArguments arguments, int readyPipe)
     {
         // From the first listening socket on somebody may signal us: what comes before the listener waits for it.
-        Libc.BlockSignals(Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD));
+        if (!Signals.Hold())
+        {
+            throw new StartFailure("signals could not be blocked on every thread");
+        }
         ListenerArguments handed = new() { ReadyPipe = readyPipe };
         List<int> passed = KeepPassedSockets(readyPipe);
         KeepMessagesFromClient();
@@ -103,8 +106,6 @@ internal static unsafe class Launcher
         handed.Stderr = readyPipe < 0 ? terminal : -1;
         StartSpawners(settings, mode, root, handed, terminal);
         BecomeListener(settings, mode, root, handed);
-
-        static ulong Bit(int signal) => 1UL << (signal - 1);
     }
 
     /// <summary>A log that can not be opened is told before anything is started; the config role opens them again for the logger.</summary>
