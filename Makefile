@@ -33,6 +33,10 @@ out/aotftpd: $(SOURCES) | sdk
 out/forks/forks: $(SOURCES) $(wildcard tests/Forks/*.cs) tests/Forks/Forks.csproj | sdk
 	dotnet publish tests/Forks/Forks.csproj -c Release -r $(RID) -o $(OUT)/forks
 
+# The product with workers that turn hostile on a test's word; see tests/Hostile.
+out/hostile/aotftpd: $(SOURCES) $(wildcard tests/Hostile/*) | sdk
+	dotnet publish tests/Hostile/Hostile.csproj -c Release -r $(RID) -o $(OUT)/hostile
+
 sdk:
 	@dotnet --list-sdks 2>/dev/null | grep -q '^10\.' || { echo "The .NET 10 SDK is missing: 'dnf install dotnet-sdk-10.0' on Fedora; elsewhere see https://dotnet.microsoft.com/download/dotnet/10.0" >&2; exit 1; }
 
@@ -45,19 +49,19 @@ test-deps: deps
 run: deps build          ## serve a demo tree at ftp://127.0.0.1:2121/
 	@exec tests/demo.sh $(OUT)
 
-test: test-deps build out/forks/forks ## all tests against out/aotftpd
+test: test-deps build out/forks/forks out/hostile/aotftpd ## all tests against out/aotftpd
 	@tests/run.sh unit system clients
 
 test-unit: sdk           ## unit tests only
 	@tests/run.sh unit
 
-test-system: test-deps build out/forks/forks ## system tests only (FILTER=Name for one class)
+test-system: test-deps build out/forks/forks out/hostile/aotftpd ## system tests only (FILTER=Name for one class)
 	@tests/run.sh system
 
 test-clients: test-deps build ## FluentFTP, where it can be restored
 	@tests/run.sh clients
 
-test-long: test-deps build out/forks/forks ## the tests that take minutes
+test-long: test-deps build out/forks/forks out/hostile/aotftpd ## the tests that take minutes
 	@AOTFTPD_LONG=1 tests/run.sh unit system clients
 
 bench: test-deps build   ## login cost and memory beside vsftpd

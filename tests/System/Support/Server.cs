@@ -74,7 +74,7 @@ internal sealed class Server : IDisposable
     internal int Pid => _process?.Id ?? 0;
 
     /// <summary>Directory, configuration and executable, without starting anything.</summary>
-    internal static Server Prepare(string config = "", Action<Server>? arrange = null)
+    internal static Server Prepare(string config = "", Action<Server>? arrange = null, string? binary = null)
     {
         int number = Interlocked.Increment(ref _count);
         string directory = "/tmp/aott-" + Environment.ProcessId + "-" + number;
@@ -87,7 +87,7 @@ internal sealed class Server : IDisposable
         Server s = new(directory, FreePort(number));
         // By another program: a descriptor for writing of our own could be inherited by a process that another test starts just then,
         // and the kernel would refuse to execute the file as long as it lives.
-        Assert.Equal(0, Sys.Run("/bin/cp", [Binary, s.Executable]).Exit);
+        Assert.Equal(0, Sys.Run("/bin/cp", [binary ?? Binary, s.Executable]).Exit);
         Sys.Chmod(s.Executable, 755);
         s.Configure(config);
         arrange?.Invoke(s);
@@ -95,9 +95,9 @@ internal sealed class Server : IDisposable
     }
 
     /// <summary>Starts a server and waits until it accepts connections.</summary>
-    internal static Server Start(string config = "", Action<Server>? arrange = null)
+    internal static Server Start(string config = "", Action<Server>? arrange = null, string? binary = null)
     {
-        Server s = Prepare(config, arrange);
+        Server s = Prepare(config, arrange, binary);
         try
         {
             s.Launch();
