@@ -128,6 +128,11 @@ internal static class Consistency
             Warning(findings, OptionIndex.ListenAddress6, "has no effect without listen_ipv6=YES", OptionIndex.ListenIpv6);
         }
 
+        if (!Network.TryParseList(s.PerSourcePenaltiesExempt, []))
+        {
+            Error(findings, OptionIndex.PerSourcePenaltiesExempt, "wanted addresses or networks such as 192.0.2.0/24, with commas between them");
+        }
+
         if (!s.PortEnable && !s.PasvEnable)
         {
             Warning(findings, OptionIndex.PasvEnable, "with port_enable and pasv_enable both NO nothing can be transferred", OptionIndex.PortEnable);

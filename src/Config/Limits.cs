@@ -70,6 +70,9 @@ internal static class Limits
     /// <summary>The longest part of a path between slashes (NAME_MAX).</summary>
     internal const int FileNameBytesMax = 255;
 
+    /// <summary>How many sources can have a penalty at once; beyond that the one that ends first is forgotten.</summary>
+    internal const int PenalisedSources = 65536;
+
     /// <summary>The most supplementary groups of a user (NGROUPS_MAX).</summary>
     internal const int GroupsMax = 65536;
 

@@ -160,7 +160,19 @@ internal static class OptionIndex
     internal const int PamCapabilities = 150;
     internal const int ControlSocket = 151;
     internal const int MinUid = 152;
+    internal const int PerSourcePenalties = 153;
+    internal const int PerSourcePenaltyCrash = 154;
+    internal const int PerSourcePenaltyFrames = 155;
+    internal const int PerSourcePenaltyLoginFailure = 156;
+    internal const int PerSourcePenaltyLoginTimeout = 157;
+    internal const int PerSourcePenaltyNoLogin = 158;
+    internal const int PerSourcePenaltyMin = 159;
+    internal const int PerSourcePenaltyMax = 160;
+    internal const int PerSourcePenaltiesExempt = 161;
+    internal const int MaxPreloginClients = 162;
+    internal const int PreloginShedStart = 163;
+    internal const int PreloginShedRate = 164;
 
     /// <summary>How many options there are.</summary>
-    internal const int Count = 153;
+    internal const int Count = 165;
 }

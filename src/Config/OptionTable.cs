@@ -589,6 +589,33 @@ internal static class OptionTable
             "is none."u8),
         Number("min_uid"u8, 0, 0, int.MaxValue, No, A,
             "Local users with a smaller uid are refused. 0 is no such limit; uid 0 is refused always."u8),
+        Bool("per_source_penalties"u8, true, No, None,
+            "A source (an IPv4 address, or an IPv6 network of 64 bits) that behaves badly collects a penalty, which runs off "u8 +
+            "with the time. While it is in force, connections from there are answered by 421 and cost no process."u8),
+        Number("per_source_penalty_crash"u8, 90, 0, 86400, No, None,
+            "Seconds for a client whose process crashes."u8),
+        Number("per_source_penalty_frames"u8, 90, 0, 86400, No, None,
+            "Seconds for a client whose process breaks the rules between processes."u8),
+        Number("per_source_penalty_login_failure"u8, 5, 0, 86400, No, None,
+            "Seconds for a login that is refused."u8),
+        Number("per_source_penalty_login_timeout"u8, 10, 0, 86400, No, None,
+            "Seconds for a client that has not logged in within its time."u8),
+        Number("per_source_penalty_no_login"u8, 1, 0, 86400, No, None,
+            "Seconds for a client that leaves without having tried to log in."u8),
+        Number("per_source_penalty_min"u8, 15, 0, 86400, No, None,
+            "A penalty is in force from so many seconds on, until it has run off."u8),
+        Number("per_source_penalty_max"u8, 600, 1, 86400, No, None,
+            "No penalty is longer, in seconds."u8),
+        Text("per_source_penalties_exempt"u8, "127.0.0.0/8,::1"u8, No, None,
+            "Networks that never have a penalty, between commas: addresses, or such as 192.0.2.0/24 and 2001:db8::/32."u8),
+        Number("max_prelogin_clients"u8, 2000, 0, int.MaxValue, No, None,
+            "How many clients that are not logged in are served at once; the others are answered by 421. 0 is no limit, and "u8 +
+            "then none is refused at random either."u8),
+        Number("prelogin_shed_start"u8, 500, 1, int.MaxValue, No, None,
+            "From so many clients that are not logged in on, new ones are refused at random, the more often the more there "u8 +
+            "are. Already from three quarters of it on, a source that has a tenth of it waiting is refused."u8),
+        Number("prelogin_shed_rate"u8, 30, 0, 100, No, None,
+            "How many of a hundred are refused at prelogin_shed_start; it grows to all at max_prelogin_clients."u8),
     ];
 
     private static ReadOnlySpan<byte> NoTls => "this version has no TLS yet"u8;

@@ -194,6 +194,18 @@ internal sealed class Settings
     internal byte[] PamCapabilities => Text(OptionIndex.PamCapabilities);
     internal byte[] ControlSocket => Text(OptionIndex.ControlSocket);
     internal int MinUid => (int)Number(OptionIndex.MinUid);
+    internal bool PerSourcePenalties => Flag(OptionIndex.PerSourcePenalties);
+    internal int PerSourcePenaltyCrash => (int)Number(OptionIndex.PerSourcePenaltyCrash);
+    internal int PerSourcePenaltyFrames => (int)Number(OptionIndex.PerSourcePenaltyFrames);
+    internal int PerSourcePenaltyLoginFailure => (int)Number(OptionIndex.PerSourcePenaltyLoginFailure);
+    internal int PerSourcePenaltyLoginTimeout => (int)Number(OptionIndex.PerSourcePenaltyLoginTimeout);
+    internal int PerSourcePenaltyNoLogin => (int)Number(OptionIndex.PerSourcePenaltyNoLogin);
+    internal int PerSourcePenaltyMin => (int)Number(OptionIndex.PerSourcePenaltyMin);
+    internal int PerSourcePenaltyMax => (int)Number(OptionIndex.PerSourcePenaltyMax);
+    internal byte[] PerSourcePenaltiesExempt => Text(OptionIndex.PerSourcePenaltiesExempt);
+    internal int MaxPreloginClients => (int)Number(OptionIndex.MaxPreloginClients);
+    internal int PreloginShedStart => (int)Number(OptionIndex.PreloginShedStart);
+    internal int PreloginShedRate => (int)Number(OptionIndex.PreloginShedRate);
 
     /// <summary>The lowest passive port, as vsftpd counts it: 1024 to 65535.</summary>
     internal int PassivePortLow => PasvMinPort > 1024 ? PasvMinPort : 1024;

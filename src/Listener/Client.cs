@@ -1,5 +1,6 @@
 // One connected client, from accept to its last process's end. Holds no byte of the client's but those that LOGIN brought
 // to be handed on (Rest), and its claimed user name for the log. Objects are used again.
+using System;
 using Aotftpd.Config;
 using Aotftpd.Native;
 
@@ -39,7 +40,11 @@ internal sealed class Client
     internal int Fd;
 
     internal SocketAddress Peer, Local;
-    internal ulong PeerHigh, PeerLow;
+    /// <summary>The peer's address, and its source, for which penalties count.</summary>
+    internal UInt128 PeerNumber, Source;
+
+    /// <summary>It counts among those that are not logged in.</summary>
+    internal bool Waiting;
 
     /// <summary>Address as text, in the first AddressLength bytes.</summary>
     internal readonly byte[] Address = new byte[64];

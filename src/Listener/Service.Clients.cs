@@ -1,5 +1,6 @@
 // Clients from accept to their end: limits before a process is spent, the prelogin worker, what happens when a worker dies.
 using System;
+using System.Buffers.Binary;
 using System.Collections.Generic;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
@@ -15,7 +16,7 @@ internal sealed partial class Service
     private Client?[] _clients = new Client?[64];
     private int _clientCount;
     private readonly Dictionary<ulong, Client> _byId = [];
-    private readonly Dictionary<(ulong High, ulong Low), int> _perAddress = [];
+    private readonly Dictionary<UInt128, int> _perAddress = [];
     private readonly Stack<Client> _freeClients = new();
     private ulong _lastId;
     private ulong _accepted, _refused;
@@ -45,7 +46,7 @@ internal sealed partial class Service
         Libc.Close(_spare);
         if (Libc.Accept(listening, 0, out int fd, out _) == Errno.None)
         {
-            Refuse(fd, "421 Too many open files, please try later.\r\n"u8);
+            Refuse(fd, "421 Too many open files, please try later.\r\n"u8, default, null);
         }
         Libc.DupAtLeast(_epoll, 3, out _spare);
     }
@@ -83,9 +84,16 @@ internal sealed partial class Service
         }
     }
 
-    private void Refuse(int fd, ReadOnlySpan<byte> reply)
+    /// <summary>No process is spent on it. <paramref name="said"/> goes to the log, if there is something to say.</summary>
+    private void Refuse(int fd, ReadOnlySpan<byte> reply, in SocketAddress peer, string? said)
     {
         _refused++;
+        if (said != null)
+        {
+            Span<byte> text = stackalloc byte[64];
+            int n = AddressText.Format(in peer, text);
+            LogService("refused " + System.Text.Encoding.ASCII.GetString(text[..n]) + ": 421 " + said, LogFlags.None);
+        }
         Libc.Send(fd, reply, Libc.MSG_DONTWAIT, out _);
         Libc.Shutdown(fd, Libc.SHUT_WR);
         Libc.Close(fd);
@@ -96,18 +104,21 @@ internal sealed partial class Service
     {
         Span<byte> address = stackalloc byte[16];
         peer.CopyAddress16(address);
-        (ulong High, ulong Low) key = (BitConverter.ToUInt64(address), BitConverter.ToUInt64(address[8..]));
+        UInt128 key = BinaryPrimitives.ReadUInt128BigEndian(address), source = Penalties.SourceOf(address);
+        if (Penalised(source, out string? said) || Shed(source, out said))
+        {
+            Refuse(fd, "421 Too many connections or failures, please try later.\r\n"u8, peer, said);
+            return;
+        }
         int same = _perAddress.GetValueOrDefault(key);
         if (_settings.MaxClients > 0 && _clientCount >= _settings.MaxClients)
         {
-            LogRefusal(peer, "421 too many clients");
-            Refuse(fd, "421 There are too many connected users, please try later.\r\n"u8);
+            Refuse(fd, "421 There are too many connected users, please try later.\r\n"u8, peer, "too many clients");
             return;
         }
         if (_settings.MaxPerIp > 0 && same >= _settings.MaxPerIp)
         {
-            LogRefusal(peer, "421 too many clients of this address");
-            Refuse(fd, "421 There are too many connections from your internet address.\r\n"u8);
+            Refuse(fd, "421 There are too many connections from your internet address.\r\n"u8, peer, "too many clients of this address");
             return;
         }
         if (Libc.LocalAddress(fd, out SocketAddress local) != Errno.None)
@@ -123,10 +134,12 @@ internal sealed partial class Service
         c.Fd = fd;
         c.Peer = peer;
         c.Local = local;
-        (c.PeerHigh, c.PeerLow) = key;
+        c.PeerNumber = key;
         c.AddressLength = AddressText.Format(in peer, c.Address);
         c.ConnectedAt = _now;
-        _perAddress[key] = same + 1;
+        c.Source = source;
+        CountWaiting(c, 1);
+        Count(_perAddress, key, 1);
         if (_clientCount == _clients.Length)
         {
             Array.Resize(ref _clients, _clients.Length * 2);
@@ -135,13 +148,6 @@ internal sealed partial class Service
         _clients[_clientCount++] = c;
         _byId[c.Id] = c;
         StartPrelogin(c);
-    }
-
-    private void LogRefusal(in SocketAddress peer, string reason)
-    {
-        Span<byte> text = stackalloc byte[64];
-        int n = AddressText.Format(in peer, text);
-        LogService("refused " + System.Text.Encoding.ASCII.GetString(text[..n]) + ": " + reason, LogFlags.None);
     }
 
     private void StartPrelogin(Client c)
@@ -326,6 +332,7 @@ internal sealed partial class Service
         {
             case TimerKind.LoginTime when c.State == ClientState.Prelogin && c.Front is { } front && !c.Kicked:
                 c.Kicked = true;
+                Penalise(c, _settings.PerSourcePenaltyLoginTimeout, "no login in its time");
                 TrySend(front, ShortFrame.Write(_out, FrameKind.Kick));
                 _timers.Add(_now + FarewellMilliseconds, TimerKind.LoginTime, c.Id);
                 break;
@@ -348,7 +355,7 @@ internal sealed partial class Service
                 Worker hung = c.Auth;
                 ReleaseAuth(c);
                 Kill(hung);
-                RefuseLogin(c, "auth did not answer in time");
+                RefuseLogin(c, "auth did not answer in time", ours: true);
                 break;
             case TimerKind.BecomeTime when c.Front is { Phase: Phase.Becoming } w && _now - c.BecomeAt >= BecomeMilliseconds:
                 NoteClient(c, RoleName(w.Role) + " did not become ready in time");
@@ -371,6 +378,8 @@ internal sealed partial class Service
         {
             NoteClient(c, RoleName(role) + " " + (why ?? "ended: " + StatusText(status)));
         }
+        bool silent = c.State == ClientState.Prelogin && !becoming && !c.Kicked && c.LoginAt == 0;
+        Penalise(c, crashed ? _settings.PerSourcePenaltyCrash : silent ? _settings.PerSourcePenaltyNoLogin : 0, crashed ? "its process crashed" : "it leaves without a login");
         if (c.Fd >= 0 && (becoming || why != null))
         {
             EndUnserved(c, null);
@@ -405,6 +414,7 @@ internal sealed partial class Service
             return;
         }
         c.State = ClientState.Ending;
+        CountWaiting(c, -1);
         if (c.Front is { } front)
         {
             front.Client = null;
@@ -418,16 +428,7 @@ internal sealed partial class Service
             CloseNow(c.Fd);
         }
         CloseAccount(c);
-        (ulong High, ulong Low) key = (c.PeerHigh, c.PeerLow);
-        int left = _perAddress[key] - 1;
-        if (left == 0)
-        {
-            _perAddress.Remove(key);
-        }
-        else
-        {
-            _perAddress[key] = left;
-        }
+        Count(_perAddress, c.PeerNumber, -1);
         Client last = _clients[--_clientCount]!;
         _clients[c.Index] = last;
         last.Index = c.Index;

@@ -136,14 +136,6 @@ internal sealed partial class Service
         return text.ToString();
     }
 
-    private static string Printable(ReadOnlySpan<byte> text)
-    {
-        Span<char> shown = stackalloc char[128];
-        int n = Math.Min(text.Length, shown.Length);
-        for (int i = 0; i < n; i++)
-        {
-            shown[i] = text[i] is >= 0x20 and < 0x7F ? (char)text[i] : '?';
-        }
-        return new string(shown[..n]);
-    }
+    private static string Printable(ReadOnlySpan<byte> text) =>
+        new string(Array.ConvertAll(text.ToArray(), b => b is >= 0x20 and < 0x7F ? (char)b : '?'));
 }

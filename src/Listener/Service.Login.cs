@@ -61,7 +61,7 @@ internal sealed partial class Service
         }
         if (_anonymousAccount == null)
         {
-            RefuseLogin(c, "no account for anonymous clients");
+            RefuseLogin(c, "no account for anonymous clients", ours: true);
             return;
         }
         c.Account = _anonymousAccount;
@@ -133,7 +133,7 @@ internal sealed partial class Service
         // SECURITY: auth runs modules that we did not write; what it filled is believed only sealed, whole and for no uid 0.
         if (account == null || account.Uid == 0 || account.Kind == Account.LoginKind.Anonymous || (_settings.MinUid > 0 && account.Uid < (uint)_settings.MinUid))
         {
-            RefuseLogin(c, "auth gave no usable account");
+            RefuseLogin(c, "auth gave no usable account", ours: true);
             return;
         }
         c.Account = account;
@@ -147,7 +147,7 @@ internal sealed partial class Service
         if (c.State == ClientState.Deciding && c.Account == null)
         {
             NoteClient(c, "auth " + (why ?? "ended without a verdict: " + StatusText(status)));
-            RefuseLogin(c, "auth failed");
+            RefuseLogin(c, "auth failed", ours: true);
         }
         else if (keeping && status != 0)
         {
@@ -156,12 +156,16 @@ internal sealed partial class Service
     }
 
     /// <summary>The line that log readers such as fail2ban match stays vsftpd's; why, stands in a line of its own.</summary>
-    private void RefuseLogin(Client c, string reason, bool inLine = false)
+    private void RefuseLogin(Client c, string reason, bool inLine = false, bool ours = false)
     {
         ReleaseAuth(c);
         CloseAccount(c);
         c.Account = null;
         c.Failures++;
+        if (!ours)
+        {
+            Penalise(c, _settings.PerSourcePenaltyLoginFailure, "refused logins");
+        }
         TrySend(_logger, Identity(c, c.Front).Write(_out, FrameKind.Identify).Frame);
         byte[] text = Encoding.UTF8.GetBytes(reason);
         LogClient(c, LogAction.Login, LogFlags.Failed | LogFlags.Warning, inLine ? text : default);
@@ -257,6 +261,7 @@ internal sealed partial class Service
     private void OnSessionReady(Client c)
     {
         c.State = ClientState.Session;
+        CountWaiting(c, -1);
         c.SessionAt = _now;
         CloseNow(c.Fd);
         c.Fd = -1;

@@ -56,6 +56,8 @@ internal sealed partial class Service
         (_anonymousAccount, _anonymousAccountFd) = (anonymousFd >= 0 ? anonymous : null, anonymousFd);
         _snapshot = snapshot;
         _settings = snapshot.Settings;
+        _exempt.Clear();
+        Network.TryParseList(_settings.PerSourcePenaltiesExempt, _exempt);
         return true;
     }
 
@@ -192,10 +194,7 @@ internal sealed partial class Service
     private void ApplyReload()
     {
         DiscardPool();
-        while (_idleAuths.TryDequeue(out Worker? w))
-        {
-            Kill(w);
-        }
+        DiscardAuths();
     }
 
     private void OnConfigGone(int status)

@@ -164,9 +164,7 @@ internal sealed partial class Service
     {
         if (zygote is { Retired: true, Alive: 0, Fd: >= 0 })
         {
-            Libc.EpollDelete(_epoll, zygote.Fd);
-            Libc.Close(zygote.Fd);
-            zygote.Fd = -1;
+            Hangup(zygote);
         }
     }
 
@@ -208,6 +206,21 @@ internal sealed partial class Service
         RetireZygote();
     }
 
+    private void DiscardAuths()
+    {
+        while (_idleAuths.TryDequeue(out Worker? w))
+        {
+            Kill(w);
+        }
+    }
+
+    private void Hangup(Worker w)
+    {
+        Libc.EpollDelete(_epoll, w.Fd);
+        Libc.Close(w.Fd);
+        w.Fd = -1;
+    }
+
     private void Kill(Worker w)
     {
         w.State.Ends();
@@ -232,9 +245,7 @@ internal sealed partial class Service
     {
         if (w.Fd >= 0)
         {
-            Libc.EpollDelete(_epoll, w.Fd);
-            Libc.Close(w.Fd);
-            w.Fd = -1;
+            Hangup(w);
         }
         w.Client = null;
         w.State.Ends();
@@ -243,12 +254,8 @@ internal sealed partial class Service
 
     private void SendKill(Worker w)
     {
-        if (w.Pid == 0)
-        {
-            // SPAWNED is still to come; it sends the KILL then.
-            return;
-        }
-        if (w.Parent is { Fd: >= 0 } parent && Libc.SendFrame(parent.Fd, new KillFrame(w.Pid).Write(_out), [], Libc.MSG_DONTWAIT) == Errno.EAGAIN)
+        // Without a pid SPAWNED is still to come; it sends the KILL then.
+        if (w.Pid != 0 && w.Parent is { Fd: >= 0 } parent && Libc.SendFrame(parent.Fd, new KillFrame(w.Pid).Write(_out), [], Libc.MSG_DONTWAIT) == Errno.EAGAIN)
         {
             KillLater(w, 100);
         }
@@ -282,6 +289,7 @@ internal sealed partial class Service
         if (w.Client is { } client)
         {
             NoteClient(client, RoleName(w.Role) + " " + fault + ": killed");
+            Penalise(client, _settings.PerSourcePenaltyFrames, "its process broke the rules");
         }
         else
         {
@@ -313,12 +321,11 @@ internal sealed partial class Service
     /// <summary>A worker's socket is ready.</summary>
     private void HearWorker(ushort tag)
     {
-        if (_workers[tag] is not { Fd: >= 0 } w)
-        {
-            return;
-        }
         // One frame a turn: the socket is ready again if there are more, and a second read that finds nothing costs as much as a turn.
-        HearOne(w);
+        if (_workers[tag] is { Fd: >= 0 } w)
+        {
+            HearOne(w);
+        }
     }
 
     private bool HearOne(Worker w)
@@ -479,9 +486,7 @@ internal sealed partial class Service
             Fatal(RoleName(w.Role) + " ended");
             return;
         }
-        Libc.EpollDelete(_epoll, w.Fd);
-        Libc.Close(w.Fd);
-        w.Fd = -1;
+        Hangup(w);
         if (w.Role is Role.ZygoteWorkers or Role.ZygoteHost)
         {
             OnZygoteLost(w);
@@ -527,10 +532,7 @@ internal sealed partial class Service
         {
             LogService("zygote host ended: a new one is started", LogFlags.Warning);
             _zygoteHost = null;
-            while (_idleAuths.TryDequeue(out Worker? w))
-            {
-                Kill(w);
-            }
+            DiscardAuths();
         }
     }
 
@@ -542,9 +544,7 @@ internal sealed partial class Service
         Worker? parent = w.Parent;
         if (w.Role is Role.ZygoteWorkers or Role.ZygoteHost && w.Fd >= 0)
         {
-            Libc.EpollDelete(_epoll, w.Fd);
-            Libc.Close(w.Fd);
-            w.Fd = -1;
+            Hangup(w);
             OnZygoteLost(w);
         }
         Role role = w.Role;
@@ -602,9 +602,7 @@ internal sealed partial class Service
     {
         if (w.Fd >= 0)
         {
-            Libc.EpollDelete(_epoll, w.Fd);
-            Libc.Close(w.Fd);
-            w.Fd = -1;
+            Hangup(w);
         }
         _workers[w.Tag] = null;
         _freeTags.Push(w.Tag);

@@ -189,17 +189,9 @@ internal sealed partial class Service
     /// <summary>Our own children are the two spawners; the end of either is the end of the service.</summary>
     private void ReapSpawners()
     {
-        while (true)
+        while (Libc.WaitPid(-1, Libc.WNOHANG, out int status) > 0)
         {
-            int pid = Libc.WaitPid(-1, Libc.WNOHANG, out int status);
-            if (pid <= 0)
-            {
-                return;
-            }
-            if (!_ended)
-            {
-                Fatal("a spawner ended (" + StatusText(status) + ")");
-            }
+            Fatal("a spawner ended (" + StatusText(status) + ")");
         }
     }
 

@@ -1,36 +1,20 @@
 // The two spawners' way to start a child: exec of our own image, with the capabilities of the child's role and no others.
 // The table below is all that a spawner knows of roles.
 using System;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
 using Aotftpd.Privilege;
 
 namespace Aotftpd.Spawner;
 
-/// <summary>Starts exec'd roles. <paramref name="ownCapabilities"/> is what this spawner holds; a child gets a part of it.</summary>
-internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities, ExecStarter.Words words) : IChildStarter
+/// <summary>
+/// Starts exec'd roles. <paramref name="ownCapabilities"/> is what this spawner holds; a child gets a part of it. <paramref name="argument"/> is the
+/// constant one, unmanaged; <paramref name="giveProc"/>: children inherit <see cref="Namespaces.ProcDescriptor"/>.
+/// </summary>
+internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities, byte* argument, bool giveProc) : IChildStarter
 {
-    /// <summary>Role words and the constant argument, unmanaged and made at start.</summary>
-    internal readonly struct Words
-    {
-        internal readonly byte* ZygoteWorkers, ZygoteHost, Config, Logger, Chowner, Argument;
-
-        /// <summary>Children inherit <see cref="Namespaces.ProcDescriptor"/>.</summary>
-        internal readonly bool GiveProc;
-
-        /// <summary>Copies the words and <paramref name="argument"/> once.</summary>
-        internal Words(ReadOnlySpan<byte> argument, bool giveProc)
-        {
-            GiveProc = giveProc;
-            ZygoteWorkers = Child.Copy(RoleWords.ZygoteWorkers);
-            ZygoteHost = Child.Copy(RoleWords.ZygoteHost);
-            Config = Child.Copy(RoleWords.Config);
-            Logger = Child.Copy(RoleWords.Logger);
-            Chowner = Child.Copy(RoleWords.Chowner);
-            Argument = Child.Copy(argument);
-        }
-    }
-
     /// <inheritdoc/>
     public Role Allowed => allowed;
 
@@ -45,17 +29,17 @@ internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities,
             Role.Chowner => Capability.Chown | Capability.SysChroot | Capability.SetGid,
             _ => Capability.None,
         };
-        Child.Arguments(
-            role switch
-            {
-                Role.ZygoteWorkers => words.ZygoteWorkers,
-                Role.ZygoteHost => words.ZygoteHost,
-                Role.Config => words.Config,
-                Role.Logger => words.Logger,
-                _ => words.Chowner,
-            },
-            words.Argument);
-        return Child.Start(socket, 0, keep & ownCapabilities, false, words.GiveProc, out pid);
+        ReadOnlySpan<byte> word = role switch
+        {
+            Role.ZygoteWorkers => RoleWords.ZygoteWorkers,
+            Role.ZygoteHost => RoleWords.ZygoteHost,
+            Role.Config => RoleWords.Config,
+            Role.Logger => RoleWords.Logger,
+            _ => RoleWords.Chowner,
+        };
+        // A literal lies in the image, with a NUL behind it, and never moves.
+        Child.Arguments((byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(word)), argument);
+        return Child.Start(socket, 0, keep & ownCapabilities, false, giveProc, out pid);
     }
 }
 

@@ -58,7 +58,7 @@ internal static unsafe class SpawnerEntry
         {
             return ExitStatus.Setup;
         }
-        ExecStarter starter = new(starts, keep & permitted, new ExecStarter.Words(mode.ToText(), mode.ProcGiven));
+        ExecStarter starter = new(starts, keep & permitted, Child.Copy(mode.ToText()), mode.ProcGiven);
         return SpawnerLoop.Run(self, ref starter);
     }
 
