@@ -340,7 +340,7 @@ internal sealed partial class Service
         {
             return false;
         }
-        if (e == Errno.EPROTO)
+        if (e is Errno.EPROTO or Errno.EMSGSIZE)
         {
             Offence(w, "sent descriptors or an overlong frame");
             return false;

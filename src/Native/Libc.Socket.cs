@@ -371,7 +371,7 @@ internal static unsafe partial class Libc
 
     /// <summary>
     /// Receives one frame. <paramref name="length"/> 0 means that the other side is gone. Descriptors beyond the span's length,
-    /// a cut frame (MSG_TRUNC) or cut control data (MSG_CTRUNC) close everything received and give EPROTO.
+    /// or cut control data (MSG_CTRUNC), close everything received and give EPROTO; so does a cut frame (MSG_TRUNC), which gives EMSGSIZE.
     /// <paramref name="senderPid"/> is the sender's pid in our namespace where SO_PASSCRED is on, else 0.
     /// </summary>
     internal static Errno ReceiveFrame(int fd, Span<byte> frame, Span<int> descriptors, int flags, out int length, out int descriptorCount, out int senderPid)
@@ -432,7 +432,7 @@ internal static unsafe partial class Libc
                     Close(descriptors[i]);
                 }
                 descriptorCount = 0;
-                return Errno.EPROTO;
+                return (message.Flags & MSG_TRUNC) != 0 ? Errno.EMSGSIZE : Errno.EPROTO;
             }
             length = (int)n;
             return Errno.None;

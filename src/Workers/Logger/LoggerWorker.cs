@@ -151,12 +151,17 @@ internal sealed class LoggerWorker
             }
             if (e != Errno.None || length == 0)
             {
-                _listenerGone = true;
-                Libc.EpollDelete(_ep, _listenerFd);
+                StopHearing();
                 return;
             }
             TakeListenerFrame(_listenerFrame.AsSpan(0, length), fds[..count]);
         }
+    }
+
+    private void StopHearing()
+    {
+        _listenerGone = true;
+        Libc.EpollDelete(_ep, _listenerFd);
     }
 
     private void TakeListenerFrame(ReadOnlySpan<byte> frame, ReadOnlySpan<int> fds)
@@ -184,7 +189,9 @@ internal sealed class LoggerWorker
         {
             Libc.Close(fd);
         }
-        Complain("logger: a frame of the listener is not understood: " + (fault ?? "its body"));
+        // SECURITY: nobody is believed further after that, not even the listener: what came before is written, and another logger begins anew.
+        Complain("logger: a frame of the listener is not understood (" + (fault ?? "its body") + "): it ends");
+        StopHearing();
     }
 
     private void Attach(scoped in AttachFrame attach, int fd)
@@ -251,7 +258,7 @@ internal sealed class LoggerWorker
             {
                 return;
             }
-            if (e == Errno.EPROTO)
+            if (e is Errno.EPROTO or Errno.EMSGSIZE)
             {
                 Expel(peer, "descriptors or a cut frame");
                 return;

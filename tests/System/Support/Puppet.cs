@@ -152,7 +152,7 @@ internal sealed class Puppet : IDisposable
     internal static long Microseconds => Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000);
 
     /// <summary>Everything it says until it is gone, or until <paramref name="last"/>.</summary>
-    internal List<string> Until(string last, out bool gone)
+    internal List<string> Until(string last, out bool gone, bool stopAtRefusal = true)
     {
         List<string> all = [];
         while (true)
@@ -164,7 +164,7 @@ internal sealed class Puppet : IDisposable
                 return all;
             }
             all.Add(line);
-            if (line == Refused)
+            if (line == Refused && stopAtRefusal)
             {
                 // The kernel has not let it through; the process lives.
                 return all;

@@ -1,0 +1,192 @@
+// Workers that a client has taken over, as bad as they can be, while others log in and transfer: the offenders end, the others do
+// not notice, and nothing is left behind. The long run sends 200,000 frames and 5,000 with descriptors.
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Linq;
+using System.Text.RegularExpressions;
+using System.Threading;
+using Xunit;
+
+namespace Aotftpd.Tests;
+
+[Collection("Alone")]
+public sealed class HostileTests(ITestOutputHelper output)
+{
+    private const string Config = "local_enable=YES\nmax_login_fails=100\nlocal_root=$ROOT\nmax_clients=2000\nchown_uploads=YES\nchown_username=" + Users.Chown + "\n";
+
+    private static bool Long => Environment.GetEnvironmentVariable("AOTFTPD_LONG") is not null;
+
+    private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
+
+    // Roles whose descriptors and life must be the same afterwards.
+    private static readonly string[] Kept = ["listener", "logger", "spawner workers", "spawner host", "zygote host", "chowner"];
+
+    private static string Picture(Server s) =>
+        string.Join("; ", Kept.Select(r => r + " " + string.Join(',', s.Role(r).Select(p => p.Pid + ":" + p.Descriptors().Count))));
+
+    private static double OneLogin(Server s)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using (FtpConversation c = s.Login())
+        {
+            Assert.Equal("x", c.FetchText("RETR f"));
+        }
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+    }
+
+    /// <summary>Others log in and fetch a file, before and during; their lines are all in the log afterwards, and nothing else has changed.</summary>
+    private void Beside(string what, int logins, Action<Server> offend)
+    {
+        using Server s = Server.Start(Config, x => x.Put("f", "x"), Puppet.Binary);
+        for (int i = 0; i < 3; i++)
+        {
+            using Puppet first = Puppet.Session(s);
+            first.Do("R");
+            OneLogin(s);
+        }
+        Assert.True(Sys.Eventually(() => Kept.All(r => s.Role(r).Count == 1) && s.Role("session").Count == 0 && s.Role("prelogin").Count == 0));
+        Thread.Sleep(300);
+        string before = Picture(s);
+        int counted = 3;
+        List<double> control = [], during = [];
+        for (int i = 0; i < logins; i++, counted++)
+        {
+            control.Add(OneLogin(s));
+        }
+        Exception? failed = null;
+        bool over = false;
+        Thread offender = new(() =>
+        {
+            try
+            {
+                offend(s);
+            }
+            catch (Exception e)
+            {
+                failed = e;
+            }
+            Volatile.Write(ref over, true);
+        });
+        offender.Start();
+        while (!Volatile.Read(ref over) || during.Count < logins)
+        {
+            during.Add(OneLogin(s));
+            counted++;
+        }
+        offender.Join();
+        if (failed is not null)
+        {
+            throw new InvalidOperationException(failed.Message + "\n" + s.Output[Math.Max(0, s.Output.Length - 3000)..], failed);
+        }
+        output.WriteLine($"{what}: login and transfer, median {Median(control):F2} ms before ({control.Count}), {Median(during):F2} ms during ({during.Count}), longest {during.Max():F1} ms");
+        Assert.True(Sys.Eventually(() => s.Role("session").Count == 0 && s.Role("prelogin").Count == 0, 10), "left: " + string.Join("; ", s.Processes().Select(p => p.Title)));
+        Assert.True(Sys.Eventually(() => Picture(s) == before), "before: " + before + "\nafter:  " + Picture(s));
+        // The others: every one of their lines.
+        Assert.True(Sys.Eventually(() => Lines(s, "OK LOGIN") == counted && Lines(s, "OK DOWNLOAD") == counted),
+            $"{counted} logins, {Lines(s, "OK LOGIN")} lines OK LOGIN, {Lines(s, "OK DOWNLOAD")} lines OK DOWNLOAD");
+        // Twice, and what one turn of another process on a machine of two cores may take.
+        Assert.True(Median(during) < (2 * Median(control)) + 10, $"{what}: {Median(control)} ms before, {Median(during)} ms during");
+        s.Stop();
+    }
+
+    private static int Lines(Server s, string words) => Regex.Count(s.Log, "(?m)\\] " + words + ": Client \"127\\.0\\.0\\.1\"");
+
+    [Fact]
+    public void Random_and_mutated_frames()
+    {
+        int wanted = Long ? 200_000 : 6_000, sent = 0, connections = 0;
+        double longest = 0;
+        Beside("frames", 20, s =>
+        {
+            for (int seed = 1; sent < wanted; seed++, connections++)
+            {
+                bool session = seed % 3 != 0;
+                using Puppet p = session ? Puppet.Session(s) : Puppet.Prelogin(s);
+                // A burst does not stop at the first violation: what is on its way must do no harm either.
+                double time = p.Violate((seed % 7 == 0 ? "" : "R;") + "r " + seed + " 256;w 300;e 0", out List<string> said);
+                sent += said.Where(l => l.StartsWith("sent ", StringComparison.Ordinal)).Select(l => int.Parse(l[5..])).DefaultIfEmpty(1).Max();
+                longest = Math.Max(longest, time);
+                Assert.True(time is >= 0 and < 2000, "seed " + seed + ": gone after " + time + " ms");
+            }
+        });
+        output.WriteLine(sent + " frames over " + connections + " connections, longest life after the first " + longest + " ms");
+    }
+
+    [Fact]
+    public void Frames_with_descriptors()
+    {
+        int wanted = Long ? 5_000 : 300, sent = 0, refused = 0;
+        int[] counts = [1, 2, 16, 100, 253];
+        Beside("descriptors", 20, s =>
+        {
+            while (sent < wanted)
+            {
+                using Puppet p = sent % 2 == 0 ? Puppet.Session(s) : Puppet.Prelogin(s);
+                // The last kind lingers: nobody reads what was sent to it, and its sender ends at once.
+                string steps = "";
+                for (int i = 0; i < 25; i++, sent++)
+                {
+                    steps += "f " + counts[sent % counts.Length] + " " + "dsmc"[sent / 5 % 4] + ";x " + (i % 2 == 0 ? "06000000" : "120000000000000000000000000000000000000000000000") + ";";
+                }
+                p.Order(steps + "ok");
+                List<string> said = p.Until("ok", out bool gone, stopAtRefusal: false);
+                refused += said.Count(l => l == Puppet.Refused);
+                if (!gone)
+                {
+                    p.Order("q;f 1 l;x 06000000;f 253 l;x 06000000;e 0");
+                }
+            }
+        });
+        output.WriteLine(sent + " frames with descriptors, " + refused + " refused by the kernel");
+    }
+
+    [Theory]
+    [InlineData("n 4000", "does not read its frames|asks too often")]
+    [InlineData("b 20000;e 0", null)]
+    [InlineData("c;h", null)]
+    [InlineData("e 0", null)]
+    [InlineData("e 72", "bad frames")]
+    [InlineData("e 255", "status 255")]
+    [InlineData("k 11;k 11", "signal 11")]
+    [InlineData("k 6", "signal 6")]
+    [InlineData("k 9", "signal 9")]
+    public void Workers_that_misbehave_without_a_wrong_frame(string steps, string? reason)
+    {
+        Beside(steps, 15, s =>
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                using Puppet p = i % 2 == 0 || steps[0] == 'n' ? Puppet.Session(s) : Puppet.Prelogin(s);
+                p.Do("R");
+                p.Order(steps);
+                p.Until("", out bool gone);
+                Assert.True(gone);
+                if (reason is not null)
+                {
+                    Assert.True(Sys.Eventually(() => s.Log.Split('\n').Any(l => l.Contains(p.Name) && Regex.IsMatch(l, reason))), "the log does not say " + reason + " of " + p.Name);
+                }
+            }
+        });
+    }
+
+    /// <summary>Nothing tells the listener that a session's client has gone; what its worker keeps is its own process, until the service ends.</summary>
+    [Fact]
+    public void Workers_that_hang_or_spin_for_ever_go_with_the_service()
+    {
+        using Server s = Server.Start(Config, x => x.Put("f", "x"), Puppet.Binary);
+        OneLogin(s);
+        double control = Median(Enumerable.Range(0, 9).Select(_ => OneLogin(s)));
+        foreach (string steps in new[] { "h", "p", "h" })
+        {
+            using Puppet p = steps == "h" ? Puppet.Prelogin(s) : Puppet.Session(s);
+            p.Do("R");
+            p.Order(steps);
+        }
+        double during = Median(Enumerable.Range(0, 9).Select(_ => OneLogin(s)));
+        output.WriteLine($"login and transfer, median {control:F2} ms before, {during:F2} ms during");
+        // One of the two cores is spinning.
+        Assert.True(during < (4 * control) + 10, $"{control} ms before, {during} ms during");
+        s.Stop();
+    }
+}
