@@ -285,7 +285,12 @@ internal static class IdleWorker
     {
         bool judged = s_mode.ChangeIds && birth.Account is { Root.Length: > 0 } account
             && (account.Kind == Account.LoginKind.Anonymous || !birth.Snapshot.Settings.AllowWriteableChroot);
-        return judged && Libc.MayAccess(root, Libc.W_OK) == Errno.None ? "the root can be written by the session's user (allow_writeable_chroot)" : null;
+        return !judged ? null : Libc.MayAccess(root, Libc.W_OK) switch
+        {
+            Errno.None => "the root can be written by the session's user (allow_writeable_chroot)",
+            Errno.EACCES or Errno.EROFS or Errno.EPERM => null,
+            _ => "the root can't be judged",
+        };
     }
 
     /// <summary>Limits of the PAM session, never raised beyond what we have, and our own: no core, no child, few descriptors.</summary>
