@@ -24,6 +24,8 @@ internal static class AnonymousAccount
     internal static Account Make(Snapshot s, ReadOnlySpan<byte> email)
     {
         AccountEntry ftp = s.Ftp;
+        bool own = Snapshot.TryDeserialize(s.AnonymousSettings, out Snapshot overlay);
+        Settings settings = own ? overlay.Settings : s.Settings;
         return new Account
         {
             Kind = Account.LoginKind.Anonymous,
@@ -32,12 +34,17 @@ internal static class AnonymousAccount
             Uid = ftp.Present ? ftp.Uid : 0,
             Gid = ftp.Gid,
             Groups = ftp.Groups,
-            Root = RootOf(ftp.Home, s.Settings.AnonRoot),
+            Root = RootOf(ftp.Home, settings.AnonRoot),
             StartDirectory = "/"u8.ToArray(),
-            AnonPassword = s.Settings.NoAnonPassword ? "<no_password>"u8.ToArray() : ForLog(email),
+            AnonPassword = Identity(s.Settings, email),
             AnonPrivileges = true,
+            UserSettings = own ? s.With(settings).Serialize(RoleMask.Session) : [],
         };
     }
+
+    /// <summary>Who the client says it is, for the logs.</summary>
+    internal static byte[] Identity(Settings settings, ReadOnlySpan<byte> email) =>
+        settings.NoAnonPassword ? "<no_password>"u8.ToArray() : ForLog(email);
 
     /// <summary>vsftpd changes to the home and then to anon_root, so a relative anon_root lies below the home.</summary>
     private static byte[] RootOf(byte[] home, byte[] anonRoot)

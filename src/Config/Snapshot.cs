@@ -39,7 +39,7 @@ internal sealed class Snapshot
 {
     private const uint Magic = 0x54464f41;
     private const int AccountCount = 5;
-    private const int BlobCount = 8;
+    private const int BlobCount = 9;
     private const int LengthOffset = 4;
     private const int OptionCountOffset = 10;
 
@@ -88,6 +88,9 @@ internal sealed class Snapshot
     /// <summary>Names of groups by id.</summary>
     internal byte[] GroupNames { get; init; } = [];
 
+    /// <summary>A record of the settings of anonymous clients, as Listener is told them; empty if user_config_dir has no file for ftp_username.</summary>
+    internal byte[] AnonymousSettings { get; init; } = [];
+
     /// <summary>The same with other settings.</summary>
     internal Snapshot With(Settings settings) => new()
     {
@@ -105,6 +108,7 @@ internal sealed class Snapshot
         ZoneBytes = ZoneBytes,
         UserNames = UserNames,
         GroupNames = GroupNames,
+        AnonymousSettings = AnonymousSettings,
     };
 
     /// <summary>The record for one role: options it is not told have their defaults in it, lists and accounts it is not told are absent.</summary>
@@ -159,6 +163,7 @@ internal sealed class Snapshot
             ZoneBytes = reader.Bytes(Limits.ZoneBytesMax),
             UserNames = reader.Bytes(Limits.IdNamesBytesMax),
             GroupNames = reader.Bytes(Limits.IdNamesBytesMax),
+            AnonymousSettings = reader.Bytes(Limits.SnapshotBytesMax),
         };
         if (!reader.Complete)
         {
@@ -189,12 +194,12 @@ internal sealed class Snapshot
         _ => ChownUser,
     };
 
-    // Anonymous passwords are judged by the listener itself, so nobody else gets the lists of e-mails.
+    // Anonymous logins are decided by the listener itself, so nobody else gets the lists of e-mails and their settings.
     private static RoleMask BlobRoles(int index) => Keepers | index switch
     {
         0 => RoleMask.Prelogin,
         1 => RoleMask.Prelogin | RoleMask.Auth,
-        2 or 3 => RoleMask.None,
+        2 or 3 or 8 => RoleMask.None,
         4 => RoleMask.Auth,
         5 => RoleMask.Session | RoleMask.Auth | RoleMask.Logger,
         _ => RoleMask.Session | RoleMask.Auth,
@@ -209,7 +214,8 @@ internal sealed class Snapshot
         4 => ChrootList,
         5 => ZoneBytes,
         6 => UserNames,
-        _ => GroupNames,
+        7 => GroupNames,
+        _ => AnonymousSettings,
     };
 
     private ushort PutOptions(PackedWriter writer, RoleMask role)

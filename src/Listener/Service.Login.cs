@@ -66,7 +66,7 @@ internal sealed partial class Service
         }
         c.Account = _anonymousAccount;
         c.AccountFd = _anonymousAccountFd;
-        c.AnonymousPassword = AnonymousAccount.Make(_snapshot, email).AnonPassword;
+        c.AnonymousPassword = AnonymousAccount.Identity(_settings, email);
         Accepted(c);
     }
 

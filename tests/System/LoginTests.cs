@@ -109,6 +109,31 @@ public sealed class LoginTests : IDisposable
     }
 
     [Fact]
+    public void The_file_of_ftp_username_overlays_the_configuration_for_anonymous_clients()
+    {
+        using Server s = Server.Start("user_config_dir=$DIR/users\nuse_localtime=YES\n", x =>
+        {
+            x.Put("below/f", "x");
+            Directory.CreateDirectory(x.DirectoryPath + "/users");
+            File.WriteAllText(x.DirectoryPath + "/users/" + Users.Anonymous, "dirlist_enable=NO\nanon_max_rate=4321\nanon_root=" + x.Root + "/below\n");
+        });
+        using FtpConversation c = s.Login();
+        c.Do("SIZE f", 213);
+        c.Do("STAT f", 550);
+        Assert.Contains("in byte/s is 4321", c.Do("STAT", 211).Text);
+        c.Dispose();
+        // A reload reads it anew.
+        File.WriteAllText(s.DirectoryPath + "/users/" + Users.Anonymous, "anon_max_rate=5432\n");
+        Assert.Equal(0, s.Control("reload").Exit);
+        Assert.True(Sys.Eventually(() =>
+        {
+            using FtpConversation d = s.Login();
+            return d.Do("STAT", 211).Text.Contains("in byte/s is 5432", StringComparison.Ordinal) && d.Do("SIZE below/f").Code == 213;
+        }));
+        s.Stop();
+    }
+
+    [Fact]
     public void A_bad_per_user_file_refuses_that_user_only_and_the_log_says_why()
     {
         using Server s = Server.Start(Local + "user_config_dir=$DIR/users\n", x =>

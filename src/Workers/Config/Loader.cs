@@ -102,13 +102,14 @@ internal sealed class Loader
         AccountEntry ftp = Serving(OptionIndex.FtpUsername, self, _settings.AnonymousEnable, ownHome: _settings.AnonRoot.Length != 0);
         AccountEntry guest = Serving(OptionIndex.GuestUsername, self, _settings.GuestEnable, ownHome: true);
         AccountEntry chown = _settings.ChownUploads && self == null ? Find(OptionIndex.ChownUsername, needed: true) : AccountEntry.Absent;
-        CheckAnonymousRoot(ftp);
         if (self == null)
         {
             CheckEmptyRoot();
         }
         CheckPamService();
         ResolvePassiveAddress();
+        byte[] anonymousSettings = AnonymousSettings();
+        CheckAnonymousRoot(ftp, anonymousSettings);
         if (!_settings.SeccompSandbox)
         {
             Warning(OptionIndex.SeccompSandbox, "every process runs without its filter of system calls");
@@ -129,6 +130,7 @@ internal sealed class Loader
             ZoneBytes = Zone(),
             UserNames = s.TextUserdbNames ? Names("/etc/passwd"u8) : [],
             GroupNames = s.TextUserdbNames ? Names("/etc/group"u8) : [],
+            AnonymousSettings = anonymousSettings,
         };
         if (_result.Errors.Count == 0)
         {
@@ -238,14 +240,37 @@ internal sealed class Loader
         return account;
     }
 
-    private void CheckAnonymousRoot(AccountEntry ftp)
+    // The file of user_config_dir for anonymous clients. Those of others are read by auth at their login; at an anonymous one nothing is read.
+    private byte[] AnonymousSettings()
+    {
+        Settings main = _found.Build();
+        if (!main.AnonymousEnable || main.UserConfigDir.Length == 0 || main.FtpUsername.AsSpan().Contains((byte)'/'))
+        {
+            return [];
+        }
+        byte[] path = [.. main.UserConfigDir, (byte)'/', .. main.FtpUsername];
+        string? fault = HostFile.Read(path, Limits.ConfFileBytesMax, _owner, out byte[] content, out Errno errno);
+        if (fault != null)
+        {
+            if (errno != Errno.ENOENT)
+            {
+                _result.Errors.Add(new Diagnostic { File = HostFile.Show(path), Text = fault });
+            }
+            return [];
+        }
+        ConfResult parsed = ConfFile.ParseUserFile(main, HostFile.Show(path), content);
+        _result.Errors.AddRange(parsed.Errors);
+        return parsed.Settings is { } own && !own.SameAs(main) ? new Snapshot { Settings = own }.Serialize(RoleMask.Listener) : [];
+    }
+
+    private void CheckAnonymousRoot(AccountEntry ftp, byte[] anonymousSettings)
     {
         if (!_settings.AnonymousEnable || !ftp.Present)
         {
             return;
         }
         int option = _settings.AnonRoot.Length != 0 ? OptionIndex.AnonRoot : OptionIndex.FtpUsername;
-        byte[] root = AnonymousAccount.Make(new Snapshot { Settings = _settings, Ftp = ftp }, default).Root;
+        byte[] root = AnonymousAccount.Make(new Snapshot { Settings = _settings, Ftp = ftp, AnonymousSettings = anonymousSettings }, default).Root;
         Errno e = Libc.StatX(Libc.AT_FDCWD, [.. root, 0], 0, Libc.STATX_BASIC, out Statx status);
         if (e != Errno.None || (status.Mode & Libc.S_IFMT) != Libc.S_IFDIR)
         {
