@@ -1,0 +1,150 @@
+// What the disk refuses: a full filesystem, a limit on the size of files, a tree too deep to list. Whatever could not be written or
+// told whole is a 4xx or 5xx and never 226, and the session goes on.
+using System;
+using System.Net.Sockets;
+using System.Text;
+using System.Threading;
+using Xunit;
+
+namespace Aotftpd.Tests;
+
+public sealed class StorageFailureTests
+{
+    private const string Local = "local_enable=YES\nanonymous_enable=NO\nwrite_enable=YES\nlocal_root=$ROOT\nchroot_local_user=YES\nallow_writeable_chroot=YES\n"
+        + "ascii_upload_enable=YES\ndelete_failed_uploads=YES\n";
+
+    private const int Small = 60_000, Large = 5_000_000;
+
+    /// <summary>Uploads so many bytes as far as the server takes them; the last reply.</summary>
+    private static Reply Upload(FtpConversation c, string command, int length)
+    {
+        using Socket data = c.OpenData();
+        Reply first = c.Do(command);
+        if (first.Code != 150)
+        {
+            return first;
+        }
+        byte[] block = new byte[32768];
+        block.AsSpan().Fill((byte)'x');
+        try
+        {
+            for (int left = length; left > 0;)
+            {
+                left -= data.Send(block, 0, Math.Min(left, block.Length), SocketFlags.None);
+            }
+            data.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // The server has given up already.
+        }
+        return c.ReadReply();
+    }
+
+    [Fact]
+    public void A_full_disk_is_452_for_each_way_of_storing_and_never_226()
+    {
+        using Server s = Server.Prepare(Local);
+        string disk = s.MakeDirectory("disk");
+        Assert.Equal(0, Sys.Run(Sys.Program("mount"), ["-t", "tmpfs", "-o", "size=2m,nr_inodes=6,mode=755", "tmpfs", disk]).Exit);
+        try
+        {
+            Sys.Chown(disk, Users.Alice);
+            s.Launch();
+            using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+            c.Do("TYPE I", 200);
+            Assert.Equal(226, Upload(c, "STOR disk/first", Small).Code);
+            // More than a megabyte goes by another road inside.
+            Assert.Equal(452, Upload(c, "STOR disk/large", Large).Code);
+            Assert.Equal(226, Upload(c, "STOR disk/most", 1_900_000).Code);
+            Assert.Equal(452, Upload(c, "STOR disk/small", 300_000).Code);
+            Assert.Equal(452, Upload(c, "APPE disk/first", 300_000).Code);
+            Assert.Equal(452, Upload(c, "STOU disk/first", 300_000).Code);
+            c.Do("REST 1000000", 350);
+            Assert.Equal(452, Upload(c, "STOR disk/first", 300_000).Code);
+            c.Do("TYPE A", 200);
+            Assert.Equal(452, Upload(c, "STOR disk/text", 300_000).Code);
+            c.Do("TYPE I", 200);
+            c.Do("DELE disk/most", 250);
+            Assert.Equal(226, Upload(c, "STOR disk/again", Small).Code);
+            // No more names: the root, first, again, and these.
+            c.Do("MKD disk/d1", 257);
+            c.Do("MKD disk/d2", 257);
+            c.Do("MKD disk/d3", 257);
+            c.Do("MKD disk/d4", 452);
+            Assert.Equal(452, Upload(c, "STOR disk/none", 1).Code);
+            Assert.Equal(452, Upload(c, "STOU disk/first", 1).Code);
+            c.Do("NOOP", 200);
+            Assert.True(Sys.Eventually(() => s.Log.Contains("ENOSPC", StringComparison.Ordinal)), s.Log);
+            Assert.DoesNotContain("OK UPLOAD: Client \"127.0.0.1\", \"/disk/large\"", s.Log);
+            c.Dispose();
+            s.Stop();
+        }
+        finally
+        {
+            Sys.Run(Sys.Program("umount"), ["-l", disk]);
+        }
+    }
+
+    [Fact]
+    public void A_limit_on_the_size_of_files_is_552_and_never_226()
+    {
+        using Server s = Server.Prepare(Local);
+        Sys.Chown(s.Root, Users.Alice);
+        const int Most = 2_000_000;
+        s.Launch(["--fsize=" + Most, s.Executable, s.ConfigFile], Sys.Program("prlimit"));
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.Do("TYPE I", 200);
+        Assert.Equal(226, Upload(c, "STOR whole", Most).Code);
+        Assert.Equal(552, Upload(c, "APPE whole", 1).Code);
+        Assert.Equal(552, Upload(c, "STOR large", Large).Code);
+        Assert.Equal(552, Upload(c, "STOR just", Most + 1).Code);
+        c.Do("REST " + (Most - 5), 350);
+        Assert.Equal(552, Upload(c, "STOR rest", 6).Code);
+        c.Do("REST " + (Most - 5), 350);
+        Assert.Equal(226, Upload(c, "STOR rest", 5).Code);
+        c.Do("TYPE A", 200);
+        Assert.Equal(552, Upload(c, "STOR text", Large).Code);
+        c.Do("SIZE whole", 213);
+        c.Do("SIZE large", 550);
+        c.Dispose();
+        s.Stop();
+    }
+
+    [Fact]
+    public void A_tree_too_deep_to_list_is_not_a_226()
+    {
+        using Server s = Server.Start("ls_recurse_enable=YES\n", x =>
+        {
+            x.MakeDirectory(string.Concat(System.Linq.Enumerable.Repeat("d/", 40)).TrimEnd('/'));
+            x.MakeDirectory("flat/sub");
+            x.Put("flat/sub/f", "x");
+        });
+        using FtpConversation c = s.Login();
+        Assert.Contains("f", c.FetchText("NLST -R flat"));
+        using Socket data = c.OpenData();
+        c.Do("LIST -R d", 150);
+        FtpConversation.ReadAll(data);
+        Assert.Equal(451, c.ReadReply().Code);
+        Assert.Contains("not complete", c.Do("STAT -R d", 213).Text);
+        c.Dispose();
+        s.Stop();
+    }
+
+    [Fact]
+    public void A_file_that_shrinks_while_it_is_sent_is_not_a_226()
+    {
+        using Server s = Server.Start("", x => x.Put("f", Sys.Noise(20_000_000)));
+        using FtpConversation c = s.Login();
+        c.Do("TYPE I", 200);
+        using Socket data = c.OpenData();
+        data.ReceiveBufferSize = 65536;
+        c.Do("RETR f", 150);
+        Thread.Sleep(50);
+        s.Put("f", Encoding.ASCII.GetBytes("short"));
+        FtpConversation.ReadAll(data);
+        Assert.Equal(451, c.ReadReply().Code);
+        c.Dispose();
+        s.Stop();
+    }
+}
