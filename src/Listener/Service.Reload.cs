@@ -63,7 +63,7 @@ internal sealed partial class Service
 
     private bool Refused(string missing)
     {
-        LogService("reload refused: " + missing + " needs a privilege that the running service gave up at its start; restart it", LogFlags.Error);
+        LogService("reload refused: " + missing + ", which the service gave up at its start; restart it", LogFlags.Error);
         return true;
     }
 
@@ -81,23 +81,28 @@ internal sealed partial class Service
         _anonymousAccountFd = -1;
     }
 
+    /// <summary>What the new settings ask for and the service gave up at its start, with the option that asks; null if that is nothing.</summary>
     private string? MoreThanWeHave(Snapshot next)
     {
         if (_snapshot == Snapshot.Empty)
         {
             return null;
         }
-        Settings s = next.Settings;
-        ulong pam = Capability.Pam | (s.SessionSupport ? Capability.PamSession : 0);
-        if (s.LocalEnable && _mode.ChangeIds && (_mode.HostCapabilities & pam) != pam)
+        StringBuilder all = new();
+        foreach (Need need in Needs.Of(next.Settings, _mode.ChangeIds))
         {
-            return s.SessionSupport ? "session_support" : "local_enable";
+            ulong held = need.Holder switch
+            {
+                Holder.Workers or Holder.WorkersMakers => _mode.WorkersCapabilities,
+                Holder.Listener => _mayBindLow ? Capability.NetBindService : 0,
+                _ => _mode.HostCapabilities,
+            };
+            if ((need.Capabilities & ~held) is not 0 and var missing)
+            {
+                all.Append(all.Length > 0 ? "; " : "").Append(need.Option).Append(" needs ").Append(CapabilityNames.Of(missing));
+            }
         }
-        if (s.ChownUploads && _mode.ChangeIds && (_mode.HostCapabilities & Capability.Chown) == 0)
-        {
-            return "chown_uploads";
-        }
-        return s.ConnectFromPort20 && s.FtpDataPort < 1024 && _mode.ChangeIds && !_mayBindLow ? "connect_from_port_20" : null;
+        return all.Length > 0 ? all.ToString() : null;
     }
 
     private void Reload()

@@ -60,12 +60,10 @@ internal sealed partial class Service
             }
             OpenLogs();
         }
-        _chowner ??= WantsChowner ? Spawn(SpawnerHost, Role.Chowner) : null;
+        _chowner ??= Needs.WantsChowner(_settings) ? Spawn(SpawnerHost, Role.Chowner) : null;
         _zygote ??= Spawn(SpawnerWorkers, Role.ZygoteWorkers);
         _zygoteHost ??= _settings.LocalEnable ? Spawn(SpawnerHost, Role.ZygoteHost) : null;
     }
-
-    private bool WantsChowner => _settings.ChownUploads && (_settings.AnonymousEnable || _settings.GuestEnable);
 
     private long _noSpawnBefore, _lastTrouble = -BackoffMaxMilliseconds;
     private int _backoff;

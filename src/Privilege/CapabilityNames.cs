@@ -28,4 +28,15 @@ internal static class CapabilityNames
         }
         return set;
     }
+
+    /// <summary>Names of a set, as "CAP_X CAP_Y"; bits without a name are not shown.</summary>
+    internal static string Of(ulong set)
+    {
+        StringBuilder text = new();
+        for (int i = 0; i < s_names.Length; i++)
+        {
+            text.Append((set >> i & 1) == 0 ? "" : (text.Length > 0 ? " CAP_" : "CAP_") + s_names[i]);
+        }
+        return text.ToString();
+    }
 }
