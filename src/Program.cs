@@ -48,17 +48,17 @@ internal static unsafe class Program
             case "=zygote-workers":
                 Name("zygote workers"u8);
                 IdleWorker.Inherit(mode);
-                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteWorkers, Role.Idle, mode.WorkersCapabilities & ~Capability.Kill, &IdleWorker.Run);
+                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteWorkers, Role.Idle, &IdleWorker.Run);
             case "=zygote-host":
                 Name("zygote host"u8);
                 AuthWorker.WarmUp();
-                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~(Capability.Kill | Capability.SysChroot), &RunAuth);
+                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteHost, Role.Auth, &RunAuth);
             case "=logger":
                 Name("logger"u8);
-                return RunExecd(mode, FilterRole.Logger, Capability.None, mode.ServiceUid, mode.ServiceGid, &LoggerWorker.Run);
+                return RunExecd(mode, Role.Logger, mode.ServiceUid, mode.ServiceGid, &LoggerWorker.Run);
             case "=chowner":
                 Name("chowner"u8);
-                return RunExecd(mode, FilterRole.Chowner, Capability.Chown, 0, 0, &ChownerWorker.Run);
+                return RunExecd(mode, Role.Chowner, 0, 0, &ChownerWorker.Run);
             case "=config":
                 Name("config"u8);
                 if (FilterConfig(mode) != null)
@@ -89,32 +89,27 @@ internal static unsafe class Program
     }
 
     /// <summary>The roles of spawner host are born without no_new_privs: with a filter of their own they start nothing, so they take it.</summary>
-    private static string? Filter(RoleArgument mode, FilterRole role)
+    private static string? Filter(RoleArgument mode, Role role)
     {
         if (!mode.Filters)
         {
             return null;
         }
         // TSYNC carries no_new_privs to the other thread as well (seccomp(2)).
-        return Libc.Prctl(Libc.PR_SET_NO_NEW_PRIVS, 1) != Errno.None ? "no_new_privs" : new SeccompFilter(role).OnEveryThread();
+        return Libc.Prctl(Libc.PR_SET_NO_NEW_PRIVS, 1) != Errno.None ? "no_new_privs" : new SeccompFilter(RoleTable.Of(role).Filter).OnEveryThread();
     }
 
-    private static string? FilterConfig(RoleArgument mode) => mode.Filters ? Proof.Open(-1) ?? Filter(mode, FilterRole.Config) ?? Proof.Born(true, out _) : null;
+    private static string? FilterConfig(RoleArgument mode) => mode.Filters ? Proof.Open(-1) ?? Filter(mode, Role.Config) ?? Proof.Born(true, out _) : null;
 
-    private static int RunExecd(RoleArgument mode, FilterRole role, ulong keep, uint uid, uint gid, delegate*<int, void> run)
+    private static int RunExecd(RoleArgument mode, Role role, uint uid, uint gid, delegate*<int, void> run)
     {
-        if (Libc.GetLimit(Libc.RLIMIT_NOFILE, out ResourceLimit files) == Errno.None)
-        {
-            // One socket of each session ends here.
-            Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });
-        }
-        keep = mode.HostChroot ? keep : Capability.None;
-        string? fault = Proof.Open(-1)
+        ulong keep = RoleTable.Capabilities(role, mode);
+        string? fault = RoleTable.Of(role).Limits.Apply() ?? Proof.Open(-1)
             ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), keep, mode.ChangeIds, shutIn: true)
             ?? Proof.ClimbBack(uid, keep, mode.ChangeIds)
             ?? (Landlock.HidesOutside(Reach.None) ? Proof.Walled() : null)
             ?? Filter(mode, role)
-            ?? Proof.Check(uid, gid, 0, keep, 2, mode.Filters, mode.ChangeIds, mode.Filters);
+            ?? Proof.Check(uid, gid, 0, keep, RoleTable.Of(role).Threads, mode.Filters, mode.ChangeIds, mode.Filters);
         if (fault != null)
         {
             return ExitStatus.Setup;

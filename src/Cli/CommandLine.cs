@@ -51,18 +51,23 @@ internal static class CommandLine
         (bool isFile, string first) = order.Ordered.FirstOrDefault(i => i.IsFile);
         if (isFile && Verbs.Contains(first))
         {
-            if (options.Check)
+            if (options.Check || options.Live)
             {
                 return Refuse("--check and the verb '" + first + "' exclude each other");
             }
             return Control.Run(first, WithoutVerb(order.Ordered, first), options.Json);
         }
-        if (options.Json)
+        if (options.Json && !options.Check)
         {
-            return Refuse("--json belongs to the verbs " + string.Join(", ", Verbs));
+            return Refuse("--json belongs to --check and to the verbs " + string.Join(", ", Verbs));
+        }
+        if ((options.Live && !options.Check) || (options.Pid != null && !options.Live))
+        {
+            return Refuse("--live belongs to --check, and --pid to --live");
         }
         StartArguments arguments = new(order.Ordered);
-        return options.Check ? Check.Run(arguments) : Start.Launcher.Run(arguments);
+        return options.Live ? Check.RunLive(arguments, options.Json, options.Pid)
+            : options.Check ? Check.Run(arguments, options.Json) : Start.Launcher.Run(arguments);
     }
 
     /// <summary>The start again, in a child that has left the terminal; <paramref name="args"/> are files and -oNAME=VALUE.</summary>

@@ -4,6 +4,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text;
+using Aotftpd.Audit;
 using Aotftpd.Config;
 using Aotftpd.Native;
 using Aotftpd.Workers.Config;
@@ -50,7 +51,7 @@ internal static class Control
     }
 
     /// <summary>A setting on the command line, else the named or default configuration, else the built-in path.</summary>
-    private static bool TryFindSocket(StartArguments where, out byte[] path)
+    internal static bool TryFindSocket(StartArguments where, out byte[] path)
     {
         path = Settings.Defaults.ControlSocket;
         bool set = false;
@@ -81,6 +82,19 @@ internal static class Control
             path = snapshot.Settings.ControlSocket;
         }
         return true;
+    }
+
+    /// <summary>The process that listens on the control socket of the service that <paramref name="where"/> names.</summary>
+    internal static bool TryFindListener(StartArguments where, out int pid)
+    {
+        pid = 0;
+        if (!TryFindSocket(where, out byte[] path) || Libc.Socket(Libc.AF_UNIX, Libc.SOCK_SEQPACKET | Libc.SOCK_CLOEXEC, out int fd) != Errno.None)
+        {
+            return false;
+        }
+        pid = Libc.ConnectUnix(fd, path) == Errno.None ? (int)Libc.PairMakerPid(fd) : 0;
+        Libc.Close(fd);
+        return pid > 0;
     }
 
     private static Errno Exchange(byte[] path, string verb, out string answer)
@@ -164,30 +178,12 @@ internal static class Control
 
     private static string WhoText(ReadOnlySpan<string> body)
     {
-        int[] widths = new int[WhoColumns.Length];
         List<string[]> rows = [[.. WhoColumns]];
         foreach (string line in body)
         {
             rows.Add(line.Split('\t', WhoColumns.Length));
         }
-        foreach (string[] row in rows)
-        {
-            for (int i = 0; i < row.Length; i++)
-            {
-                widths[i] = Math.Max(widths[i], row[i].Length);
-            }
-        }
-        StringBuilder text = new();
-        foreach (string[] row in rows)
-        {
-            StringBuilder line = new();
-            for (int i = 0; i < row.Length; i++)
-            {
-                line.Append(row[i].PadRight(widths[i] + 2));
-            }
-            text.Append(line.ToString().TrimEnd()).Append('\n');
-        }
-        return text.ToString();
+        return PrivilegeTable.Aligned(rows);
     }
 
     private static string WhoJson(ReadOnlySpan<string> body)
@@ -206,7 +202,8 @@ internal static class Control
         return text.Append("]\n").ToString();
     }
 
-    private static void AppendMember(StringBuilder text, string name, string value)
+    /// <summary>Adds a member to an object that is being written.</summary>
+    internal static void AppendMember(StringBuilder text, string name, string value)
     {
         if (text[^1] != '{')
         {
@@ -225,7 +222,8 @@ internal static class Control
         }
     }
 
-    private static void AppendString(StringBuilder text, string value)
+    /// <summary>Adds a string, quoted.</summary>
+    internal static void AppendString(StringBuilder text, string value)
     {
         text.Append('"');
         foreach (char c in value)

@@ -6,7 +6,7 @@ internal static class Help
     internal const string Text =
         """
         Usage: aotftpd [CONFIG...] [-oNAME=VALUE...]     start the service
-               aotftpd --check [CONFIG...] [-oNAME=VALUE...]
+               aotftpd --check [--live] [--json] [CONFIG...] [-oNAME=VALUE...]
                aotftpd VERB [--json] [CONFIG] [-ocontrol_socket=PATH]
 
         An FTP server that reads the configuration of vsftpd. Files and settings are
@@ -15,8 +15,11 @@ internal static class Help
 
         Options:
           -oNAME=VALUE     set one option, as a line NAME=VALUE of the file would
-          --check          report every error and warning of the configuration
-          --json           print the answer of a verb as JSON
+          --check          report every error and warning of the configuration,
+                           and what each process of the service may do
+          --live           with --check: compare the running service with that
+          --pid=PID        with --live: the listener's process
+          --json           print the answer of --check or of a verb as JSON
           -v, --version    print the version
           -h, --help       print this text
 

@@ -28,7 +28,15 @@ internal sealed class Options
     [Option("check")]
     public bool Check { get; set; }
 
-    /// <summary>Answer of a verb as JSON.</summary>
+    /// <summary>With --check: look at the running service.</summary>
+    [Option("live")]
+    public bool Live { get; set; }
+
+    /// <summary>With --live: the listener's process.</summary>
+    [Option("pid")]
+    public string? Pid { get; set; }
+
+    /// <summary>Answer of --check or of a verb as JSON.</summary>
     [Option("json")]
     public bool Json { get; set; }
 }

@@ -572,8 +572,8 @@ internal static class OptionTable
             "The account of the processes that accept connections and write logs. If the default does not exist, "u8 +
             "nopriv_user takes its place and a warning is logged."u8),
         Bool("require_isolation"u8, false, No, P | S | A | G,
-            "Refuses to start where the machine can't give every wall between processes. When it is NO a missing wall "u8 +
-            "is a warning."u8),
+            "Refuses to start where the machine can't give every wall between processes: seccomp filters, for the host's side too, "u8 +
+            "Landlock, and the namespaces that isolate and isolate_network ask for. When it is NO a missing wall is a warning."u8),
         Number("workers_per_zygote"u8, 64, 1, 4096, No, None,
             "How many workers are forked from one image before a fresh one with another address layout takes its "u8 +
             "place. 1 gives every worker its own."u8),

@@ -25,6 +25,9 @@ internal sealed class ListenerArguments
     /// <summary>Files and settings of the command line, in order, paths absolute.</summary>
     internal List<(bool IsFile, string Text)> Configuration = [];
 
+    /// <summary>What the start has found and the log should have: absent walls, and the table of privileges.</summary>
+    internal List<string> Notes = [];
+
     /// <summary>Every descriptor that is there.</summary>
     internal IEnumerable<int> AllDescriptors()
     {
@@ -58,6 +61,7 @@ internal sealed class ListenerArguments
         {
             all.Add(Encoding.UTF8.GetBytes((isFile ? "f" : "o") + setting));
         }
+        Notes.ForEach(note => all.Add(Encoding.UTF8.GetBytes("n" + note)));
         return all;
     }
 
@@ -97,6 +101,11 @@ internal sealed class ListenerArguments
         };
         for (int i = 3; i < args.Length - 1; i++)
         {
+            if (args[i][0] == 'n')
+            {
+                a.Notes.Add(args[i][1..]);
+                continue;
+            }
             a.Configuration.Add((args[i][0] == 'f', args[i][1..]));
         }
         return a;

@@ -17,8 +17,9 @@ internal sealed partial class Service
     private const int ConfigMilliseconds = 30_000;
     private Worker? _config;
     private int _reloadMemory = -1;
-    private bool _reloading, _reloadAgain, _mayBindLow;
+    private bool _reloading, _reloadAgain;
     private int _reloadAsker = -1;
+    private ulong _neverHeld;
 
     /// <summary>Takes a sealed snapshot into use; false leaves everything as it was.</summary>
     private bool TakeSettings(int memory)
@@ -84,19 +85,19 @@ internal sealed partial class Service
     /// <summary>What the new settings ask for and the service gave up at its start, with the option that asks; null if that is nothing.</summary>
     private string? MoreThanWeHave(Snapshot next)
     {
-        if (_snapshot == Snapshot.Empty)
-        {
-            return null;
-        }
+        bool first = _snapshot == Snapshot.Empty;
         StringBuilder all = new();
         foreach (Need need in Needs.Of(next.Settings, _mode.ChangeIds))
         {
             ulong held = need.Holder switch
             {
                 Holder.Workers or Holder.WorkersMakers => _mode.WorkersCapabilities,
-                Holder.Listener => _mayBindLow ? Capability.NetBindService : 0,
+                Holder.Listener => _mode.ListenerCapabilities,
                 _ => _mode.HostCapabilities,
             };
+            // What the start itself was not given has been told then, and is no reason to refuse every reload.
+            _neverHeld |= first ? need.Capabilities & ~held : 0;
+            held |= _neverHeld;
             if ((need.Capabilities & ~held) is not 0 and var missing)
             {
                 all.Append(all.Length > 0 ? "; " : "").Append(need.Option).Append(" needs ").Append(CapabilityNames.Of(missing));

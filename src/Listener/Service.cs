@@ -61,32 +61,25 @@ internal sealed partial class Service
             // They came through exec; from here on nothing passes on by accident.
             Libc.Fcntl(fd, Libc.F_SETFD, 1, out _);
         }
-        ulong keep = 0;
-        if (Libc.CapGet(out _, out ulong permitted, out _) == Errno.None)
-        {
-            keep = permitted & Capability.NetBindService;
-        }
+        RoleRow row = RoleTable.Of(Role.Listener);
+        ulong keep = RoleTable.Capabilities(Role.Listener, mode);
         // The ids were given up before the exec; what is left is the root, and SYS_CHROOT with it.
         string? fault = Proof.Open(-1) ?? Drop.ExecdRole(0, 0, mode.EmptyRootNul(workersSide: false), keep, changeIds: false, shutIn: false);
-        if (Libc.GetLimit(Libc.RLIMIT_NOFILE, out ResourceLimit files) == Errno.None)
-        {
-            Libc.SetLimit(Libc.RLIMIT_NOFILE, files with { Current = files.Maximum });
-        }
-        Libc.SetLimit(Libc.RLIMIT_CORE, default);
+        fault ??= row.Limits.Apply();
         ulong signals = Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD);
         if (Libc.EpollCreate(out int epoll) != Errno.None || Libc.SignalFd(signals, out int signalFd) != Errno.None)
         {
             return ExitStatus.Setup;
         }
         fault ??= Proof.ClimbBack(mode.ServiceUid, keep, mode.ChangeIds)
-            ?? (mode.Filters ? new SeccompFilter(FilterRole.Listener).OnEveryThread() : null)
-            ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, 2, true, mode.ChangeIds, mode.Filters);
+            ?? (mode.Filters ? new SeccompFilter(row.Filter).OnEveryThread() : null)
+            ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, row.Threads, true, mode.ChangeIds, mode.Filters);
         if (fault != null)
         {
             Complain(start.Stderr, "aotftpd: the listener could not give up its privilege: " + fault + "\n");
             return ExitStatus.Setup;
         }
-        Service service = new(mode, start, epoll, signalFd) { _mayBindLow = keep != 0 };
+        Service service = new(mode, start, epoll, signalFd);
         return service.Serve();
 
         static ulong Bit(int signal) => 1UL << (signal - 1);
@@ -116,6 +109,7 @@ internal sealed partial class Service
             AdoptOnlyClient();
         }
         LogLife("started, version " + typeof(Service).Assembly.GetName().Version!.ToString(3));
+        TellNotes();
         NotifyWhenReady();
         Span<EpollEvent> events = stackalloc EpollEvent[Libc.EpollEventsMax];
         while (!_ended)
@@ -337,6 +331,16 @@ internal sealed partial class Service
     {
         LogClient(client, LogAction.Note, LogFlags.Warning, Encoding.UTF8.GetBytes(text));
         Complain(_start.Stderr, "aotftpd: " + Encoding.ASCII.GetString(client.Address, 0, client.AddressLength) + ": " + text + "\n");
+    }
+
+    /// <summary>What the start has found; under inetd nobody is told at each connection.</summary>
+    private void TellNotes()
+    {
+        foreach (string note in _start.Client < 0 ? _start.Notes : [])
+        {
+            LogService(note, note.StartsWith("warning", StringComparison.Ordinal) ? LogFlags.Warning : LogFlags.None, terminal: false);
+        }
+        _start.Notes.Clear();
     }
 
     private void LogToLogger(in LogFrame frame)

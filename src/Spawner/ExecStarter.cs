@@ -10,10 +10,11 @@ using Aotftpd.Privilege;
 namespace Aotftpd.Spawner;
 
 /// <summary>
-/// Starts exec'd roles. <paramref name="ownCapabilities"/> is what this spawner holds; a child gets a part of it. <paramref name="argument"/> is the
+/// Starts exec'd roles. <paramref name="ownCapabilities"/> is what this spawner holds; a child gets a part of it, a zygote
+/// <paramref name="zygoteCapabilities"/>. <paramref name="argument"/> is the
 /// constant one, unmanaged; <paramref name="giveProc"/>: children inherit <see cref="Namespaces.ProcDescriptor"/>.
 /// </summary>
-internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities, byte* argument, bool giveProc) : IChildStarter
+internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities, ulong zygoteCapabilities, byte* argument, bool giveProc) : IChildStarter
 {
     /// <inheritdoc/>
     public Role Allowed => allowed;
@@ -23,7 +24,7 @@ internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities,
     {
         ulong keep = role switch
         {
-            Role.ZygoteWorkers or Role.ZygoteHost => ownCapabilities,
+            Role.ZygoteWorkers or Role.ZygoteHost => zygoteCapabilities,
             Role.Logger => Capability.Become,
             // SETGID to leave root's groups behind; all but CHOWN is given up before the first frame.
             Role.Chowner => Capability.Chown | Capability.SysChroot | Capability.SetGid,

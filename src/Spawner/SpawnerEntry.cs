@@ -14,21 +14,22 @@ internal static unsafe class SpawnerEntry
 {
     /// <summary><c>spawner workers</c>: pid 1 of its namespace, starts zygotes alone.</summary>
     internal static int Workers(RoleArgument mode, string[] args) =>
-        Run(mode, args, Role.SpawnerWorkers, Role.ZygoteWorkers, mode.WorkersCapabilities, noNewPrivileges: true, RoleWords.SpawnerWorkers);
+        Run(mode, args, Role.SpawnerWorkers, Role.ZygoteWorkers, Role.ZygoteWorkers, RoleWords.SpawnerWorkers);
 
     /// <summary><c>spawner host</c>: starts <c>zygote host</c>, <c>config</c>, <c>logger</c> and <c>chowner</c>. PAM modules may need set-id helpers: no no_new_privs.</summary>
     internal static int Host(RoleArgument mode, string[] args) =>
-        Run(mode, args, Role.SpawnerHost, Role.ZygoteHost | Role.Config | Role.Logger | Role.Chowner, mode.HostCapabilities, noNewPrivileges: !mode.ChangeIds, RoleWords.SpawnerHost);
+        Run(mode, args, Role.SpawnerHost, Role.ZygoteHost, Role.ZygoteHost | Role.Config | Role.Logger | Role.Chowner, RoleWords.SpawnerHost);
 
     /// <summary>Third argument of a <c>spawner workers</c> that was born in a mount namespace of its own; directories to carry through follow it.</summary>
     internal const string OwnMounts = "=1";
 
     private const string SecondStage = "=2";
 
-    private static int Run(RoleArgument mode, string[] args, Role self, Role starts, ulong keep, bool noNewPrivileges, ReadOnlySpan<byte> word)
+    private static int Run(RoleArgument mode, string[] args, Role self, Role zygote, Role starts, ReadOnlySpan<byte> word)
     {
         Child.Prepare();
-        ulong permitted = 0;
+        ulong keep = RoleTable.Capabilities(self, mode), permitted = 0;
+        bool filtered = RoleTable.Filtered(self, mode);
         if (args.Length < 3 || args[2] != SecondStage)
         {
             if (self == Role.SpawnerWorkers)
@@ -37,17 +38,17 @@ internal static unsafe class SpawnerEntry
             }
             // SECURITY: one way only. A failure here leaves a process that starts nothing. Without no_new_privs the filter needs
             // SYS_ADMIN, so it comes first; the workers' one comes last, since it allows less than the other steps need.
-            bool filterFirst = self == Role.SpawnerHost && mode.HostFilter && mode.ChangeIds;
-            bool filterLast = !filterFirst && (self == Role.SpawnerHost ? mode.HostFilter : mode.Filters);
-            SeccompFilter filter = new(self == Role.SpawnerHost ? FilterRole.Host : FilterRole.SpawnerWorkers);
-            if ((filterFirst && filter.OnThisThread() != null) || Drop.PrepareForExec(keep, noNewPrivileges) != null || (filterLast && filter.OnThisThread() != null))
+            bool noNewPrivileges = RoleTable.NoNewPrivileges(self, mode);
+            SeccompFilter filter = new(RoleTable.Of(self).Filter);
+            if (RoleTable.Of(self).Limits.Apply() != null || (filtered && !noNewPrivileges && filter.OnThisThread() != null)
+                || Drop.PrepareForExec(keep, noNewPrivileges) != null || (filtered && noNewPrivileges && filter.OnThisThread() != null))
             {
                 return ExitStatus.Setup;
             }
             Child.ExecSelf(Child.ArgumentVector([word.ToArray(), mode.ToText(), Encoding.ASCII.GetBytes(SecondStage)]));
             return ExitStatus.Setup;
         }
-        if ((Proof.Open(mode.ProcDescriptor) ?? Proof.Born(self == Role.SpawnerHost ? mode.HostFilter : mode.Filters, out permitted)) != null || (permitted & ~keep) != 0)
+        if ((Proof.Open(mode.ProcDescriptor) ?? Proof.Born(filtered, out permitted)) != null || (permitted & ~keep) != 0)
         {
             return ExitStatus.Setup;
         }
@@ -58,7 +59,7 @@ internal static unsafe class SpawnerEntry
         {
             return ExitStatus.Setup;
         }
-        ExecStarter starter = new(starts, keep & permitted, Child.Copy(mode.ToText()), mode.ProcGiven);
+        ExecStarter starter = new(starts, keep & permitted, RoleTable.Capabilities(zygote, mode), Child.Copy(mode.ToText()), mode.ProcGiven);
         return SpawnerLoop.Run(self, ref starter);
     }
 
@@ -72,8 +73,8 @@ internal static unsafe class SpawnerEntry
         return mode with { ProcGiven = proc };
     }
 
-    /// <summary>A zygote that forks <paramref name="child"/>, which runs <paramref name="entry"/> with <paramref name="keep"/>.</summary>
-    internal static int ZygoteOf(RoleArgument mode, Role self, Role child, ulong keep, delegate*<int> entry)
+    /// <summary>A zygote that forks <paramref name="child"/>, which runs <paramref name="entry"/>.</summary>
+    internal static int ZygoteOf(RoleArgument mode, Role self, Role child, delegate*<int> entry)
     {
         Libc.Prctl(Libc.PR_SET_DUMPABLE, 0);
         // SECURITY: a forked child closes what it knows of; so there must be nothing else.
@@ -81,14 +82,15 @@ internal static unsafe class SpawnerEntry
         {
             return ExitStatus.Setup;
         }
-        bool own = self == Role.ZygoteWorkers && mode.Filters;
+        bool filtered = RoleTable.Filtered(self, mode);
         ulong permitted = 0;
-        string? fault = Proof.Open(mode.ProcDescriptor) ?? (own ? new SeccompFilter(FilterRole.Zygote).OnEveryThread() : null);
-        if ((fault ?? Proof.Born(self == Role.ZygoteWorkers ? mode.Filters : mode.HostFilter, out permitted)) != null)
+        FilterRole own = RoleTable.Of(self).Filter;
+        string? fault = Proof.Open(mode.ProcDescriptor) ?? (filtered && own != FilterRole.None ? new SeccompFilter(own).OnEveryThread() : null);
+        if ((fault ?? Proof.Born(filtered, out permitted)) != null)
         {
             return ExitStatus.Setup;
         }
-        Zygote zygote = new(child, keep & permitted, entry);
+        Zygote zygote = new(child, RoleTable.Capabilities(child, mode) & permitted, entry);
         Zygote.Settle();
         return SpawnerLoop.Run(self, ref zygote);
     }

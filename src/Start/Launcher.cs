@@ -6,6 +6,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
+using Aotftpd.Audit;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Listener;
@@ -79,10 +80,6 @@ internal static unsafe class Launcher
         {
             throw new StartFailure(GoToBackground(handed.Configuration));
         }
-        if (Landlock.Fault() is { } noLandlock)
-        {
-            Missing(settings, noLandlock);
-        }
         TryLogs(snapshot);
         foreach (Diagnostic d in loaded.Warnings)
         {
@@ -90,7 +87,11 @@ internal static unsafe class Launcher
         }
         Sockets.Open(settings, passed, handed);
         byte[] emptyRoot = MakeEmptyRoot(loaded, root);
-        RoleArgument mode = WorkOutMode(settings, snapshot, root, emptyRoot);
+        Plan plan = Plan.WorkOut(snapshot, root, Libc.getuid(), Libc.getgid(), emptyRoot);
+        plan.AbsentWalls.ForEach(text => Missing(settings, handed, text));
+        plan.AbsentPrivileges.ForEach(text => Warn(handed, text));
+        handed.Notes.AddRange(PrivilegeTable.Lines(PrivilegeTable.Of(plan, snapshot)));
+        RoleArgument mode = plan.Mode;
         handed.Control = Sockets.OpenControl(settings.ControlSocket, handed.Client >= 0);
         handed.Notify = Sockets.OpenNotify(out handed.WatchdogMilliseconds);
         Check(Libc.SealedMemFd(snapshot.Serialize(RoleMask.All), out int memory), "settings memory");
@@ -101,11 +102,11 @@ internal static unsafe class Launcher
         // A broken connection and a file that may not grow are errors of a call, not ends of a process.
         Libc.IgnoreSignal(Libc.SIGPIPE);
         Libc.IgnoreSignal(Libc.SIGXFSZ);
-        OpenImage();
+        Check(OpenImage(), "image of the program");
         int terminal = DupOf(2);
         handed.Stderr = readyPipe < 0 ? terminal : -1;
-        StartSpawners(settings, mode, root, handed, terminal);
-        BecomeListener(settings, mode, root, handed);
+        StartSpawners(settings, mode, handed, terminal);
+        BecomeListener(mode, root, handed);
     }
 
     /// <summary>A log that can not be opened is told before anything is started; the config role opens them again for the logger.</summary>
@@ -183,7 +184,7 @@ internal static unsafe class Launcher
     private static string GoToBackground(List<(bool IsFile, string Text)> configuration)
     {
         Check(Libc.Pipe(out int read, out int write), "pipe");
-        OpenImage();
+        Check(OpenImage(), "image of the program");
         Child.Prepare();
         List<byte[]> words = ["=background"u8.ToArray()];
         foreach ((bool isFile, string text) in configuration)
@@ -234,60 +235,33 @@ internal static unsafe class Launcher
         return Encoding.UTF8.GetBytes(path);
     }
 
-    /// <summary>The privileges that this configuration needs, and no other.</summary>
-    private static RoleArgument WorkOutMode(Settings settings, Snapshot snapshot, bool root, byte[] emptyRoot)
-    {
-        bool filters = Filters(settings);
-        if (!root)
-        {
-            return new(false, true, false, Libc.getuid(), Libc.getgid(), 0, Capability.SysChroot | Capability.Kill, filters, filters, false, emptyRoot);
-        }
-        ulong host = Capability.Become | Capability.Kill;
-        host |= settings.LocalEnable ? Capability.Pam | CapabilityNames.Parse(settings.PamCapabilities) : 0;
-        host |= settings.LocalEnable && settings.SessionSupport ? Capability.PamSession : 0;
-        host |= settings.ChownUploads ? Capability.Chown : 0;
-        return new(true, true, true, snapshot.Service.Uid, snapshot.Service.Gid, host, Capability.Workers, filters, HostFilter(settings, filters), false, emptyRoot);
-    }
-
-    /// <summary>A wall that is switched off was told with the configuration; one that this machine does not give is told here.</summary>
-    private static bool Filters(Settings settings)
-    {
-        bool available = SeccompFilter.IsAvailable();
-        if (settings.SeccompSandbox && !available)
-        {
-            Missing(settings, "this kernel has no seccomp filters: seccomp_sandbox is without effect");
-        }
-        return settings.SeccompSandbox && available;
-    }
-
-    /// <summary>PAM modules may need set-id helpers, so no_new_privs is no way to the filter of the host's side: it takes SYS_ADMIN.</summary>
-    private static bool HostFilter(Settings settings, bool filters)
-    {
-        bool able = Libc.CapGet(out ulong effective, out _, out _) == Errno.None && (effective & Capability.SysAdmin) != 0;
-        if (filters && !able)
-        {
-            Missing(settings, "started without CAP_SYS_ADMIN: spawner host, zygote host and auth have no seccomp filter");
-        }
-        return filters && able;
-    }
-
-    private static void Missing(Settings settings, string text)
+    /// <summary>A wall that is not there: start is refused where the administrator insists, else he is told.</summary>
+    private static void Missing(Settings settings, ListenerArguments handed, string text)
     {
         if (settings.RequireIsolation)
         {
             throw new StartFailure(text + ", and require_isolation=YES");
         }
-        Cli.CommandLine.Complain("aotftpd: warning: " + text + "\n");
+        Warn(handed, text);
     }
 
-    private static void OpenImage()
+    /// <summary>Told to the administrator now, and to the log by the listener.</summary>
+    private static void Warn(ListenerArguments handed, string text)
     {
-        Check(Libc.OpenAt(Libc.AT_FDCWD, "/proc/self/exe\0"u8, Libc.O_RDONLY, 0, out int exe), "/proc/self/exe");
-        Check(Libc.Dup2(exe, Child.ExeDescriptor), "descriptor of the image");
-        Libc.Close(exe);
+        Cli.CommandLine.Complain("aotftpd: warning: " + text + "\n");
+        handed.Notes.Add("warning: " + text);
     }
 
-    private static void StartSpawners(Settings settings, RoleArgument mode, bool root, ListenerArguments handed, int terminal)
+    /// <summary>Opens this program's image under the number at which <see cref="Child"/> expects it.</summary>
+    internal static Errno OpenImage()
+    {
+        Errno e = Libc.OpenAt(Libc.AT_FDCWD, "/proc/self/exe\0"u8, Libc.O_RDONLY, 0, out int exe);
+        e = e != Errno.None ? e : Libc.Dup2(exe, Child.ExeDescriptor);
+        Libc.Close(exe);
+        return e;
+    }
+
+    private static void StartSpawners(Settings settings, RoleArgument mode, ListenerArguments handed, int terminal)
     {
         Check(Libc.SeqPacketPair(out int workersOurs, out int workersTheirs), "socketpair");
         Check(Libc.SeqPacketPair(out int hostOurs, out int hostTheirs), "socketpair");
@@ -302,7 +276,11 @@ internal static unsafe class Launcher
         }
         Libc.Close(nothing);
         Child.Prepare();
-        Errno e = StartWorkersSide(settings, mode, root, workersTheirs, terminal);
+        Errno e = WorkersSide.Start(settings, mode, workersTheirs, out _, out string? refused);
+        if (refused != null)
+        {
+            LateMissing(settings, handed, refused, terminal);
+        }
         if (e == Errno.None)
         {
             Child.Arguments(Child.Copy(RoleWords.SpawnerHost), Child.Copy(mode.ToText()));
@@ -315,86 +293,32 @@ internal static unsafe class Launcher
             Libc.WriteAll(terminal, Encoding.UTF8.GetBytes("aotftpd: a spawner could not be started: " + ErrnoText.Name(e) + "\n"));
             Libc._exit(Cli.CommandLine.ExitFailed);
         }
-        HearOfWalls(settings, handed.Workers, terminal);
-    }
-
-    /// <summary>What <c>spawner workers</c> could not have of its view of the files, it says before anything else.</summary>
-    private static void HearOfWalls(Settings settings, int socket, int terminal)
-    {
-        const int PatienceMs = 20_000;
-        byte[] frame = new byte[FrameTable.BytesMax];
-        Span<int> none = stackalloc int[1];
-        Span<PollFd> polled = [new(socket, Libc.POLLIN)];
-        int length = 0;
-        if (Libc.Poll(polled, PatienceMs, out int ready) != Errno.None || ready == 0
-            || Libc.ReceiveFrame(socket, frame, none, 0, out length, out int received, out _) != Errno.None
-            || FrameTable.Fault(frame.AsSpan(0, length), received, Role.SpawnerWorkers, Role.Listener, out FrameKind kind) != null || kind != FrameKind.Walls)
+        if (WorkersSide.Hear(handed.Workers) is not { } fault)
         {
             Libc.WriteAll(terminal, "aotftpd: spawner workers did not start\n"u8);
             Libc._exit(Cli.CommandLine.ExitFailed);
         }
-        ReadOnlySpan<byte> fault = WallsFrame.Read(frame.AsSpan(0, length));
-        if (fault.Length == 0)
+        else if (fault.Length > 0)
         {
-            return;
+            LateMissing(settings, handed, "isolate: " + fault, terminal);
         }
-        Libc.WriteAll(terminal, [.. "aotftpd: "u8, .. settings.RequireIsolation ? ""u8 : "warning: "u8, .. "isolate: "u8, .. fault,
-            .. settings.RequireIsolation ? ", and require_isolation=YES\n"u8 : "\n"u8]);
+    }
+
+    /// <summary>A wall that turned out to be absent when standard error was given up already.</summary>
+    private static void LateMissing(Settings settings, ListenerArguments handed, string text, int terminal)
+    {
+        Libc.WriteAll(terminal, Encoding.UTF8.GetBytes("aotftpd: " + (settings.RequireIsolation ? text + ", and require_isolation=YES\n" : "warning: " + text + "\n")));
         if (settings.RequireIsolation)
         {
             Libc._exit(Cli.CommandLine.ExitFailed);
         }
-    }
-
-    /// <summary>The namespaces are made once, with the spawner. One that this machine does not give is told, never passed over in silence.</summary>
-    private static Errno StartWorkersSide(Settings settings, RoleArgument mode, bool root, int socket, int terminal)
-    {
-        List<byte[]> words = [RoleWords.SpawnerWorkers.ToArray(), mode.ToText()];
-        byte** plain = Child.ArgumentVector(words);
-        byte** enclosed = plain;
-        if (settings.Isolate)
-        {
-            words.Add(Encoding.ASCII.GetBytes(SpawnerEntry.OwnMounts));
-            words.AddRange(Carried(settings, mode));
-            enclosed = Child.ArgumentVector(words);
-        }
-        int wanted = (settings.Isolate ? Libc.CLONE_NEWPID | Libc.CLONE_NEWIPC | Libc.CLONE_NEWNS : 0) | (settings.IsolateNetwork ? Libc.CLONE_NEWNET : 0);
-        if (!root)
-        {
-            // chroot needs a capability: in a namespace of his own even an ordinary user has it.
-            return Child.Start(socket, wanted | Libc.CLONE_NEWUSER, null, true, false, enclosed, out _);
-        }
-        Errno e = Child.Start(socket, wanted, null, true, false, enclosed, out _);
-        if (e is not (Errno.EPERM or Errno.EINVAL or Errno.ENOSPC or Errno.ENOSYS) || wanted == 0 || settings.RequireIsolation)
-        {
-            return e;
-        }
-        Libc.WriteAll(terminal, "aotftpd: warning: this machine gives no namespaces: isolate and isolate_network are without effect\n"u8);
-        return Child.Start(socket, 0, null, true, false, plain, out _);
-    }
-
-    /// <summary>Directories below one that is covered which workers need all the same: roots of the configuration, and shared memory.</summary>
-    private static List<byte[]> Carried(Settings settings, RoleArgument mode)
-    {
-        List<byte[]> paths = [];
-        foreach (byte[] path in new[] { mode.EmptyRoot, settings.AnonRoot, settings.LocalRoot, "/dev/shm"u8.ToArray() })
-        {
-            if (Namespaces.IsCovered(Encoding.UTF8.GetString(path)))
-            {
-                paths.Add(path);
-            }
-        }
-        return paths;
+        handed.Notes.Add("warning: " + text);
     }
 
     /// <summary>One-way: the calling thread becomes the service user with SYS_CHROOT alone, and execs; all threads of the new image are born so.</summary>
-    private static void BecomeListener(Settings settings, RoleArgument mode, bool root, ListenerArguments handed)
+    private static void BecomeListener(RoleArgument mode, bool root, ListenerArguments handed)
     {
-        ulong keep = 0;
-        if (root)
-        {
-            keep = Capability.SysChroot | (settings.ConnectFromPort20 && settings.FtpDataPort < 1024 ? Capability.NetBindService : 0);
-        }
+        ulong keep = root ? Capability.SysChroot | RoleTable.Capabilities(Role.Listener, mode) : 0;
         string? fault = Drop.ToListener(mode.ServiceUid, mode.ServiceGid, keep, root);
         if (fault == null)
         {

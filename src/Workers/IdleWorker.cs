@@ -18,12 +18,7 @@ namespace Aotftpd.Workers;
 internal static class IdleWorker
 {
     private const int ListenerFd = Child.SocketDescriptor;
-    private const int FilesMax = 64;
-
-    // A sorted listing of a million long names fits; a runaway worker dies alone.
-    private const ulong DataBytesMax = 512UL << 20;
-
-    private static RoleArgument s_mode = new(false, false, false, 0, 0, 0, 0, false, false, false, []);
+    private static RoleArgument s_mode = RoleArgument.Nothing;
     private static byte[] s_emptyRoot = [];
 
     /// <summary>In the zygote, before its first fork: the only public setting that workers are born with.</summary>
@@ -33,8 +28,8 @@ internal static class IdleWorker
         s_emptyRoot = mode.EmptyRootNul(workersSide: true);
         Rehearse();
         s_frame = new byte[FrameTable.BytesMax];
-        s_prelogin = new(FilterRole.Prelogin);
-        s_session = new(FilterRole.Session);
+        s_prelogin = new(RoleTable.Of(Role.Prelogin).Filter);
+        s_session = new(RoleTable.Of(Role.Session).Filter);
         s_reading = new(FilterRole.SessionReading);
         s_landlock = Landlock.Probe();
         ControlConnection.MakeSpareBuffers();
@@ -135,7 +130,7 @@ internal static class IdleWorker
         {
             return Refuse(birth, fault, ExitStatus.Setup);
         }
-        fault = Proof.Check(s_uid, s_gid, s_groups, 0, 1, true, s_mode.ChangeIds, s_mode.Filters);
+        fault = Proof.Check(s_uid, s_gid, s_groups, 0, RoleTable.Of(Role.Idle).Threads, true, s_mode.ChangeIds, s_mode.Filters);
         if (fault != null)
         {
             return Refuse(birth, "proof of the drop: " + fault, ExitStatus.Proof);
@@ -304,10 +299,7 @@ internal static class IdleWorker
                 return "setrlimit of the file size";
             }
         }
-        return Libc.SetLimit(Libc.RLIMIT_NOFILE, new() { Current = FilesMax, Maximum = FilesMax }) != Errno.None
-            || Libc.SetLimit(Libc.RLIMIT_NPROC, default) != Errno.None
-            || Libc.SetLimit(Libc.RLIMIT_DATA, new() { Current = DataBytesMax, Maximum = DataBytesMax }) != Errno.None
-            || Libc.SetLimit(Libc.RLIMIT_CORE, default) != Errno.None ? "setrlimit" : null;
+        return RoleTable.Of(account == null ? Role.Prelogin : Role.Session).Limits.Apply();
     }
 
     private static int Refuse(in WorkerBirth birth, string fault, int status)

@@ -7,6 +7,7 @@ using System.Globalization;
 using System.Text;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
+using Aotftpd.Privilege;
 using Aotftpd.Spawner;
 
 namespace Aotftpd.Forks;
@@ -19,7 +20,7 @@ internal static unsafe class Program
     {
         if (args.Length > 0 && args[0] == "=zygote")
         {
-            return SpawnerEntry.ZygoteOf(new(false, false, false, 0, 0, 0, 0, false, false, false, []), Role.ZygoteWorkers, Role.Idle, 0, &Work);
+            return SpawnerEntry.ZygoteOf(RoleArgument.Nothing, Role.ZygoteWorkers, Role.Idle, &Work);
         }
         if (args.Length > 0 && args[0] == "=reach")
         {

@@ -25,15 +25,25 @@ internal sealed class Loader
     private Settings _settings = Settings.Defaults;
     private SettingsBuilder _found = new(Settings.Defaults);
 
-    private Loader(bool requireRootOwned)
+    private readonly uint _starter;
+
+    private Loader(HostFile.Owner owner, uint starter)
     {
-        _owner = requireRootOwned ? HostFile.Owner.Root : HostFile.Owner.RootOrSelf;
+        _owner = owner;
+        _starter = starter;
     }
 
     /// <summary>Reads files and NAME=VALUE settings in their order. <paramref name="requireRootOwned"/>: the files must be root's, else root's or ours.</summary>
-    internal static LoadResult Load(IReadOnlyList<(bool IsFile, string Text)> argumentsInOrder, bool requireRootOwned)
+    internal static LoadResult Load(IReadOnlyList<(bool IsFile, string Text)> argumentsInOrder, bool requireRootOwned) =>
+        Load(argumentsInOrder, requireRootOwned ? HostFile.Owner.Root : HostFile.Owner.RootOrSelf, Libc.geteuid());
+
+    /// <summary>The same for a service that <paramref name="starter"/> has started, to be looked at and not to be started: files may be anybody's.</summary>
+    internal static LoadResult LoadForUser(IReadOnlyList<(bool IsFile, string Text)> argumentsInOrder, uint starter) =>
+        Load(argumentsInOrder, HostFile.Owner.Anybody, starter);
+
+    private static LoadResult Load(IReadOnlyList<(bool IsFile, string Text)> argumentsInOrder, HostFile.Owner owner, uint starter)
     {
-        Loader loader = new(requireRootOwned);
+        Loader loader = new(owner, starter);
         if (loader.ReadSettings(argumentsInOrder))
         {
             loader.ReadAround();
@@ -147,7 +157,7 @@ internal sealed class Loader
 
     private PasswdEntry FindSelf()
     {
-        uint uid = Libc.geteuid();
+        uint uid = _starter;
         if (uid == 0)
         {
             Error(OptionIndex.RunAsLaunchingUser, "no session ever runs as root; start it as an ordinary user, or set NO");

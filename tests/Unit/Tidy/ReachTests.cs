@@ -20,7 +20,7 @@ public sealed class ReachTests
         ["Aotftpd.Spawner", "Aotftpd.Privilege", "Aotftpd.Workers.Auth", "Aotftpd.Workers.Chowner", "Aotftpd.Listener"];
 
     // Tables, with a sentence in each row: read as such.
-    private static readonly string[] s_data = ["SeccompTable.cs", "OptionTable.cs"];
+    private static readonly string[] s_data = ["SeccompTable.cs", "OptionTable.cs", "RoleTable.cs"];
 
     private static readonly Dictionary<int, OpCode> s_codes = typeof(OpCodes).GetFields().Select(f => (OpCode)f.GetValue(null)!).ToDictionary(c => (int)(ushort)c.Value);
 

@@ -2,7 +2,7 @@
 using System;
 using System.Text;
 
-namespace Aotftpd.Privilege;
+namespace Aotftpd.Listener;
 
 /// <summary>Names and bits.</summary>
 internal static class CapabilityNames
