@@ -16,7 +16,7 @@ export DOTNET_NOLOGO := 1
 export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 export AOTFTPD := $(OUT)/aotftpd
 
-.PHONY: all deps sdk build run test test-unit test-system test-clients test-long bench compare-vsftpd lint install clean help
+.PHONY: all deps sdk build audit run test test-unit test-system test-clients test-long bench compare-vsftpd lint install clean help
 
 all: deps build          ## build out/aotftpd (installs what the build needs)
 
@@ -64,6 +64,10 @@ test-clients: test-deps build ## FluentFTP, where it can be restored
 test-long: test-deps build out/forks/forks out/hostile/aotftpd ## the tests that take minutes
 	@AOTFTPD_LONG=1 tests/run.sh unit system clients
 
+audit: test-deps build   ## what each process is, live, beside vsftpd's
+	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
+	@tests/namespace.sh tests/audit-beside.sh $(OUT)
+
 bench: test-deps build   ## login cost and memory beside vsftpd
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
 	@tests/namespace.sh python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers
@@ -80,6 +84,7 @@ lint: sdk                ## formatting of the sources and man pages
 install: build           ## install below DESTDIR
 	install -D -m 755 $(OUT)/aotftpd $(DESTDIR)$(PREFIX)/sbin/aotftpd
 	for page in man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
+	for page in man/*.7; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man7/$${page##*/}; done
 	for page in man/*.5; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man5/$${page##*/}; done
 	install -d -m 755 $(DESTDIR)/etc/aotftpd
 
