@@ -65,7 +65,7 @@ internal static unsafe class Program
                 {
                     return ExitStatus.Setup;
                 }
-                ConfigWorker.Run(Child.SocketDescriptor);
+                ConfigWorker.Run(Child.SocketDescriptor, mode);
                 return ExitStatus.Done;
             default:
                 return ExitStatus.Frames;

@@ -6,7 +6,6 @@ using System.Globalization;
 using System.Threading;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
-using Aotftpd.Listener;
 using Aotftpd.Privilege;
 
 namespace Aotftpd.Audit;

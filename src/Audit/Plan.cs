@@ -2,7 +2,6 @@
 // started: the start makes them so, aotftpd --check prints it. Changes nothing; runs as whoever calls it.
 using System.Collections.Generic;
 using Aotftpd.Config;
-using Aotftpd.Listener;
 using Aotftpd.Native;
 using Aotftpd.Privilege;
 
@@ -41,12 +40,14 @@ internal sealed class Plan
         Settings s = snapshot.Settings;
         Libc.CapGet(out _, out ulong own, out _);
         List<string> absent = [];
+        ulong lacking = 0;
         List<Need> given = [];
-        foreach (Need need in Listener.Needs.Of(s, root))
+        foreach (Need need in Audit.Needs.Of(s, root))
         {
             // In the namespace of an ordinary user's own there is every capability.
             ulong have = root ? need.Capabilities & own : need.Capabilities;
             given.Add(need with { Capabilities = have });
+            lacking |= need.Capabilities & ~have;
             if (have != need.Capabilities)
             {
                 absent.Add("started without " + CapabilityNames.Of(need.Capabilities & ~own) + ", which " + need.Option + " asks for");
@@ -58,7 +59,7 @@ internal sealed class Plan
         ulong workers = given.For(Holder.Workers) | given.For(Holder.WorkersMakers), auth = given.For(Holder.Auth);
         ulong host = given.For(Holder.Host) | given.For(Holder.Chowner) | auth;
         (uid, gid) = root ? (snapshot.Service.Uid, snapshot.Service.Gid) : (uid, gid);
-        Plan plan = new(new(root, true, root, uid, gid, host, workers, auth, given.For(Holder.Listener), filters, hostFilter, false, emptyRoot), given);
+        Plan plan = new(new(root, true, root, uid, gid, host, workers, auth, given.For(Holder.Listener), lacking, filters, hostFilter, false, emptyRoot), given);
         plan.AbsentPrivileges.AddRange(absent);
         if (s.SeccompSandbox && !filters)
         {

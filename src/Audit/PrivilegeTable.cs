@@ -7,7 +7,6 @@ using System.Globalization;
 using System.Text;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
-using Aotftpd.Listener;
 using Aotftpd.Privilege;
 
 namespace Aotftpd.Audit;
@@ -51,7 +50,7 @@ internal static class PrivilegeTable
         List<PrivilegeRow> rows = [];
         foreach (RoleRow row in RoleTable.Rows)
         {
-            if ((row.Role is Role.ZygoteHost or Role.Auth && !s.LocalEnable) || (row.Role == Role.Chowner && !Needs.WantsChowner(s)))
+            if ((row.Role is Role.ZygoteHost or Role.Auth && !s.LocalEnable) || (row.Role == Role.Chowner && !s.GivesUploadsAway))
             {
                 continue;
             }

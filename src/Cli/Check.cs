@@ -76,8 +76,7 @@ internal static class Check
             Complain(result);
             return CommandLine.ExitUsage;
         }
-        bool root = !snapshot.Settings.RunAsLaunchingUser || uid == snapshot.Service.Uid;
-        Plan plan = Plan.WorkOut(snapshot, root, uid, gid, result.SecureChrootDir);
+        Plan plan = Plan.WorkOut(snapshot, !snapshot.Settings.RunAsLaunchingUser, uid, gid, result.SecureChrootDir);
         if (LiveTable.Of(plan, snapshot, listener) is not { } live)
         {
             CommandLine.Complain("aotftpd: the service has ended\n");

@@ -80,6 +80,9 @@ internal sealed class Settings
     internal int AnonUmask => (int)Number(OptionIndex.AnonUmask);
     internal int LocalUmask => (int)Number(OptionIndex.LocalUmask);
     internal int FileOpenMode => (int)Number(OptionIndex.FileOpenMode);
+    /// <summary>True if there are clients whose uploads get another owner.</summary>
+    internal bool GivesUploadsAway => ChownUploads && (AnonymousEnable || GuestEnable);
+
     internal bool ChownUploads => Flag(OptionIndex.ChownUploads);
     internal byte[] ChownUsername => Text(OptionIndex.ChownUsername);
     internal int ChownUploadMode => (int)Number(OptionIndex.ChownUploadMode);

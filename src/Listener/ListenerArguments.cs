@@ -104,9 +104,11 @@ internal sealed class ListenerArguments
             if (args[i][0] == 'n')
             {
                 a.Notes.Add(args[i][1..]);
-                continue;
             }
-            a.Configuration.Add((args[i][0] == 'f', args[i][1..]));
+            else
+            {
+                a.Configuration.Add((args[i][0] == 'f', args[i][1..]));
+            }
         }
         return a;
     }

@@ -6,7 +6,6 @@ using System.Text;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
-using Aotftpd.Privilege;
 
 namespace Aotftpd.Listener;
 
@@ -19,7 +18,6 @@ internal sealed partial class Service
     private int _reloadMemory = -1;
     private bool _reloading, _reloadAgain;
     private int _reloadAsker = -1;
-    private ulong _neverHeld;
 
     /// <summary>Takes a sealed snapshot into use; false leaves everything as it was.</summary>
     private bool TakeSettings(int memory)
@@ -30,7 +28,7 @@ internal sealed partial class Service
         }
         bool read = Snapshot.TryDeserialize(bytes, out Snapshot snapshot);
         Libc.Unmap(bytes);
-        if (!read || MoreThanWeHave(snapshot) is { } missing && Refused(missing))
+        if (!read)
         {
             return false;
         }
@@ -62,12 +60,6 @@ internal sealed partial class Service
         return true;
     }
 
-    private bool Refused(string missing)
-    {
-        LogService("reload refused: " + missing + ", which the service gave up at its start; restart it", LogFlags.Error);
-        return true;
-    }
-
     /// <summary>The shared account's descriptor may be in a client's hands that is about to become a session: those get their own copy.</summary>
     private void ForgetAnonymousAccount()
     {
@@ -80,30 +72,6 @@ internal sealed partial class Service
         }
         Libc.Close(_anonymousAccountFd);
         _anonymousAccountFd = -1;
-    }
-
-    /// <summary>What the new settings ask for and the service gave up at its start, with the option that asks; null if that is nothing.</summary>
-    private string? MoreThanWeHave(Snapshot next)
-    {
-        bool first = _snapshot == Snapshot.Empty;
-        StringBuilder all = new();
-        foreach (Need need in Needs.Of(next.Settings, _mode.ChangeIds))
-        {
-            ulong held = need.Holder switch
-            {
-                Holder.Workers or Holder.WorkersMakers => _mode.WorkersCapabilities,
-                Holder.Listener => _mode.ListenerCapabilities,
-                _ => _mode.HostCapabilities,
-            };
-            // What the start itself was not given has been told then, and is no reason to refuse every reload.
-            _neverHeld |= first ? need.Capabilities & ~held : 0;
-            held |= _neverHeld;
-            if ((need.Capabilities & ~held) is not 0 and var missing)
-            {
-                all.Append(all.Length > 0 ? "; " : "").Append(need.Option).Append(" needs ").Append(CapabilityNames.Of(missing));
-            }
-        }
-        return all.Length > 0 ? all.ToString() : null;
     }
 
     private void Reload()

@@ -60,7 +60,7 @@ internal sealed partial class Service
             }
             OpenLogs();
         }
-        _chowner ??= Needs.WantsChowner(_settings) ? Spawn(SpawnerHost, Role.Chowner) : null;
+        _chowner ??= _settings.GivesUploadsAway ? Spawn(SpawnerHost, Role.Chowner) : null;
         _zygote ??= Spawn(SpawnerWorkers, Role.ZygoteWorkers);
         _zygoteHost ??= _settings.LocalEnable ? Spawn(SpawnerHost, Role.ZygoteHost) : null;
     }

@@ -109,7 +109,7 @@ internal sealed partial class Service
             AdoptOnlyClient();
         }
         LogLife("started, version " + typeof(Service).Assembly.GetName().Version!.ToString(3));
-        TellNotes();
+        _start.Notes.ForEach(LogLife);
         NotifyWhenReady();
         Span<EpollEvent> events = stackalloc EpollEvent[Libc.EpollEventsMax];
         while (!_ended)
@@ -323,7 +323,7 @@ internal sealed partial class Service
     {
         if (_start.Client < 0)
         {
-            LogService(text, LogFlags.None);
+            LogService(text, text.StartsWith("warning", StringComparison.Ordinal) ? LogFlags.Warning : LogFlags.None, terminal: false);
         }
     }
 
@@ -331,16 +331,6 @@ internal sealed partial class Service
     {
         LogClient(client, LogAction.Note, LogFlags.Warning, Encoding.UTF8.GetBytes(text));
         Complain(_start.Stderr, "aotftpd: " + Encoding.ASCII.GetString(client.Address, 0, client.AddressLength) + ": " + text + "\n");
-    }
-
-    /// <summary>What the start has found; under inetd nobody is told at each connection.</summary>
-    private void TellNotes()
-    {
-        foreach (string note in _start.Client < 0 ? _start.Notes : [])
-        {
-            LogService(note, note.StartsWith("warning", StringComparison.Ordinal) ? LogFlags.Warning : LogFlags.None, terminal: false);
-        }
-        _start.Notes.Clear();
     }
 
     private void LogToLogger(in LogFrame frame)

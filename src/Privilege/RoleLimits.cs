@@ -23,11 +23,7 @@ internal readonly record struct RoleLimits(ulong Files, ulong Processes, ulong D
 
     private static bool Set(int resource, ulong value)
     {
-        if (value == AsGiven)
-        {
-            return true;
-        }
         ulong limit = Libc.GetLimit(resource, out ResourceLimit now) == Errno.None ? Math.Min(value, now.Maximum) : value;
-        return Libc.SetLimit(resource, new() { Current = limit, Maximum = limit }) == Errno.None;
+        return value == AsGiven || Libc.SetLimit(resource, new() { Current = limit, Maximum = limit }) == Errno.None;
     }
 }

@@ -4,9 +4,11 @@
 using System;
 using System.Collections.Generic;
 using System.Text;
+using Aotftpd.Audit;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
+using Aotftpd.Privilege;
 
 namespace Aotftpd.Workers.Config;
 
@@ -15,8 +17,8 @@ internal static class ConfigWorker
 {
     private const int ListenerSecondsMax = 30;
 
-    /// <summary>Serves one RELOAD over <paramref name="listenerFd"/>.</summary>
-    internal static void Run(int listenerFd)
+    /// <summary>Serves one RELOAD over <paramref name="listenerFd"/>; <paramref name="service"/> says which privileges the service has kept.</summary>
+    internal static void Run(int listenerFd, RoleArgument service)
     {
         byte[] frame = new byte[FrameTable.BytesMax];
         Span<int> fds = stackalloc int[2];
@@ -38,7 +40,7 @@ internal static class ConfigWorker
         try
         {
             LoadResult loaded = Loader.Load(arguments, rootOwned);
-            bool accepted = Fulfil(mode, loaded, memory, logger, out uint bytes);
+            bool accepted = Fulfil(mode, service, loaded, memory, logger, out uint bytes);
             Answer(listenerFd, accepted, bytes, Text(loaded));
         }
         catch (Exception bug)
@@ -49,12 +51,16 @@ internal static class ConfigWorker
         Libc.Close(logger);
     }
 
-    private static bool Fulfil(ReloadMode mode, LoadResult loaded, int memory, int logger, out uint bytes)
+    private static bool Fulfil(ReloadMode mode, RoleArgument service, LoadResult loaded, int memory, int logger, out uint bytes)
     {
         bytes = 0;
         if (loaded.Snapshot is not { } snapshot)
         {
             return false;
+        }
+        if (mode == ReloadMode.Reload && Needs.Beyond(service, snapshot.Settings) is { } beyond)
+        {
+            return Fail(loaded, "reload refused: " + beyond + ", which the service gave up at its start; restart it");
         }
         if (loaded.NeedsPrivateRoot && EmptyRoot.Make() is { } rootFault)
         {

@@ -363,7 +363,7 @@ public sealed class LoaderTests : IDisposable
         Assert.Equal(Errno.None, Libc.SeqPacketPair(out int listener, out int config));
         Assert.Equal(Errno.None, Libc.SeqPacketPair(out int logger, out int towards));
         Assert.Equal(Errno.None, Libc.MemFd(out int memory));
-        Thread thread = new(() => ConfigWorker.Run(config));
+        Thread thread = new(() => ConfigWorker.Run(config, Aotftpd.Privilege.RoleArgument.Nothing with { ChangeIds = true, WorkersCapabilities = ulong.MaxValue, HostCapabilities = ulong.MaxValue }));
         thread.Start();
         byte[] frame = new byte[FrameTable.BytesMax];
         FrameWriter order = ReloadFrame.Write(frame, mode, Libc.geteuid() == 0, arguments);

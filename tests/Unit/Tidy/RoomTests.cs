@@ -29,11 +29,11 @@ public sealed partial class RoomTests
         ["Workers/Prelogin"] = "Commands Config Ipc Logging Native Protocol Transfer",
         ["Workers/Session"] = "Commands Config Files Ipc Logging Native Protocol Transfer",
         ["Workers/Auth"] = "Config Ipc Native Privilege",
-        ["Workers/Config"] = "Config Ipc Logging Native Privilege Protocol",
+        ["Workers/Config"] = "Audit Config Ipc Logging Native Privilege Protocol",
         ["Workers/Chowner"] = "Ipc Native Privilege",
         ["Workers/Logger"] = "Ipc Logging Native Privilege Protocol",
         ["Workers"] = "Commands Config Ipc Logging Native Privilege Spawner Workers.Prelogin Workers.Session",
-        ["Audit"] = "Config Ipc Listener Native Privilege",
+        ["Audit"] = "Config Ipc Native Privilege",
         ["Start"] = "Audit Config Ipc Listener Native Privilege Spawner Workers.Config",
         ["Cli"] = "Audit Config Native Privilege Start Workers.Config",
     };

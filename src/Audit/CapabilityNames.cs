@@ -2,7 +2,7 @@
 using System;
 using System.Text;
 
-namespace Aotftpd.Listener;
+namespace Aotftpd.Audit;
 
 /// <summary>Names and bits.</summary>
 internal static class CapabilityNames

@@ -1,10 +1,11 @@
 // Which privileges a configuration asks for, and which option asks for each: the one list from which the start works out what
 // the service's processes may hold, by which a reload is judged, and which aotftpd --check prints. Pure.
 using System.Collections.Generic;
+using System.Text;
 using Aotftpd.Config;
 using Aotftpd.Privilege;
 
-namespace Aotftpd.Listener;
+namespace Aotftpd.Audit;
 
 /// <summary>Who holds a privilege for its task; those that start it hold it too, to hand it on.</summary>
 internal enum Holder : byte
@@ -61,7 +62,7 @@ internal static class Needs
             needs.Add(new(Holder.Auth, s.SessionSupport ? Capability.PamSession : 0, "session_support"));
             needs.Add(new(Holder.Auth, CapabilityNames.Parse(s.PamCapabilities), "pam_capabilities"));
         }
-        if (WantsChowner(s))
+        if (s.GivesUploadsAway)
         {
             needs.Add(new(Holder.Chowner, Capability.Chown, "chown_uploads"));
         }
@@ -73,8 +74,28 @@ internal static class Needs
         return needs;
     }
 
-    /// <summary>True if there are clients whose uploads are given away.</summary>
-    internal static bool WantsChowner(Settings s) => s.ChownUploads && (s.AnonymousEnable || s.GuestEnable);
+    /// <summary>
+    /// What <paramref name="s"/> asks for beyond what a service that runs as <paramref name="mode"/> says has kept, with the option that asks;
+    /// null if that is nothing. What the start was not given has been told then, and forbids no reload.
+    /// </summary>
+    internal static string? Beyond(RoleArgument mode, Settings s)
+    {
+        StringBuilder all = new();
+        foreach (Need need in Of(s, mode.ChangeIds))
+        {
+            ulong held = mode.AbsentCapabilities | need.Holder switch
+            {
+                Holder.Workers or Holder.WorkersMakers => mode.WorkersCapabilities,
+                Holder.Listener => mode.ListenerCapabilities,
+                _ => mode.HostCapabilities,
+            };
+            if ((need.Capabilities & ~held) is not 0 and var missing)
+            {
+                all.Append(all.Length > 0 ? "; " : "").Append(need.Option).Append(" needs ").Append(CapabilityNames.Of(missing));
+            }
+        }
+        return all.Length > 0 ? all.ToString() : null;
+    }
 
     /// <summary>What <paramref name="holder"/> needs, all together.</summary>
     internal static ulong For(this List<Need> needs, Holder holder)
