@@ -61,7 +61,7 @@ internal static unsafe class Program
                 return RunExecd(mode, Role.Chowner, 0, 0, &ChownerWorker.Run);
             case "=config":
                 Name("config"u8);
-                if (FilterConfig(mode) != null)
+                if (ConfineConfig(mode) != null)
                 {
                     return ExitStatus.Setup;
                 }
@@ -99,7 +99,8 @@ internal static unsafe class Program
         return Libc.Prctl(Libc.PR_SET_NO_NEW_PRIVS, 1) != Errno.None ? "no_new_privs" : new SeccompFilter(RoleTable.Of(role).Filter).OnEveryThread();
     }
 
-    private static string? FilterConfig(RoleArgument mode) => mode.Filters ? Proof.Open(-1) ?? Filter(mode, Role.Config) ?? Proof.Born(true, out _) : null;
+    /// <summary>It reads what only root may read: not dumpable, like all that hold more than their own.</summary>
+    private static string? ConfineConfig(RoleArgument mode) => Libc.Prctl(Libc.PR_SET_DUMPABLE, 0) != Errno.None ? "PR_SET_DUMPABLE" : mode.Filters ? Proof.Open(-1) ?? Filter(mode, Role.Config) ?? Proof.Born(true, out _) : null;
 
     private static int RunExecd(RoleArgument mode, Role role, uint uid, uint gid, delegate*<int, void> run)
     {
