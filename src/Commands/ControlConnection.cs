@@ -60,9 +60,12 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     /// <summary>In the zygote: buffers made before the fork cost a worker only the pages that it writes to.</summary>
     internal static void MakeSpareBuffers()
     {
-        s_spareIn = new byte[LineReader.LineBytesMax];
+        s_spareIn = NewLineBuffer();
         s_spareOut = new byte[ReplyBytes];
     }
+
+    // SECURITY: PASS lines lie in it. What is pinned is never moved by a collection, which would leave a copy that nobody wipes.
+    private static byte[] NewLineBuffer() => GC.AllocateArray<byte>(LineReader.LineBytesMax, pinned: true);
 
     /// <summary>Takes over the use of the descriptors and prepares the client's socket. <paramref name="readBytesMax"/>
     /// bounds one read, and so what can be left over behind a line.</summary>
@@ -72,7 +75,7 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         Link = link;
         _logFd = logFd;
         _readBytesMax = readBytesMax;
-        Reader = new LineReader(Interlocked.Exchange(ref s_spareIn, null) ?? new byte[LineReader.LineBytesMax]);
+        Reader = new LineReader(Interlocked.Exchange(ref s_spareIn, null) ?? NewLineBuffer());
         Reply = new ReplyWriter(Interlocked.Exchange(ref s_spareOut, null) ?? new byte[ReplyBytes]);
 
         // A failure costs nothing but speed: a socket that is not TCP has no such options.

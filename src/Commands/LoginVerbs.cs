@@ -25,7 +25,11 @@ internal static class LoginVerbs
         }
     }
 
-    internal static void Pass(Session session, ReadOnlySpan<byte> password) => session.Reply.Line(230, "Already logged in."u8);
+    internal static void Pass(Session session, ReadOnlySpan<byte> password)
+    {
+        session.Control.Reader.WipeConsumed();
+        session.Reply.Line(230, "Already logged in."u8);
+    }
 
     internal static void Quit(Session session, ReadOnlySpan<byte> argument)
     {

@@ -2,6 +2,7 @@
 // others by a fresh auth worker. Every refusal is answered at the same distance from PASS, whatever its reason; the reason
 // is in the log alone. Passwords pass through the frame buffers, which are zeroed at once.
 using System;
+using System.Security.Cryptography;
 using System.Text;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
@@ -13,13 +14,12 @@ internal sealed partial class Service
 {
     private const int AuthMilliseconds = 60_000, FarewellMilliseconds = 3_000;
 
-    private void OnLogin(Worker w, Span<byte> frame)
+    private void OnLogin(Worker w, ReadOnlySpan<byte> frame)
     {
         Client c = w.Client!;
         if (!LoginFrame.TryRead(frame, out LoginFrame login) || login.User.Length > Limits.UserNameBytesMax
             || login.Password.Length > Limits.PasswordBytesMax || login.Rest.Length > Limits.RestOfInputBytesMax)
         {
-            frame.Clear();
             Offence(w, "sent a LOGIN out of bounds");
             return;
         }
@@ -28,7 +28,10 @@ internal sealed partial class Service
         login.User.CopyTo(c.User);
         c.UserLength = login.User.Length;
         WipeRest(c);
-        c.Rest = login.Rest.IsEmpty ? null : login.Rest.ToArray();
+        if (!login.Rest.IsEmpty)
+        {
+            login.Rest.CopyTo(c.Rest = GC.AllocateUninitializedArray<byte>(login.Rest.Length, pinned: true));
+        }
         if (!login.User.IsEmpty && _settings.UserlistEnable && (_settings.LocalEnable && ListFile.Contains(_snapshot.UserList, login.User)) == _settings.UserlistDeny)
         {
             RefuseLogin(c, "refused by userlist_file", inLine: _settings.UserlistLog);
@@ -45,8 +48,6 @@ internal sealed partial class Service
         {
             AskAuth(c, login.Password);
         }
-        // SECURITY: the password must not stay in a buffer that lives as long as the service.
-        frame.Clear();
     }
 
     private static bool IsAnonymousName(ReadOnlySpan<byte> name) =>
@@ -101,7 +102,7 @@ internal sealed partial class Service
         c.Auth = auth;
         c.AccountFd = account;
         TrySend(auth, frame.Frame, fds);
-        _out.AsSpan().Clear();
+        CryptographicOperations.ZeroMemory(_out);
         _timers.Add(_now + AuthMilliseconds, TimerKind.AuthTime, c.Id);
     }
 

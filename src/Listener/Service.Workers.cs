@@ -2,6 +2,7 @@
 // known by tag; a frame's sender is known by the socket it came on, never by what it says.
 using System;
 using System.Collections.Generic;
+using System.Security.Cryptography;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
 
@@ -327,6 +328,14 @@ internal sealed partial class Service
     }
 
     private bool HearOne(Worker w)
+    {
+        bool heard = HearFrame(w);
+        // SECURITY: a password may be in any frame, also in one that comes late, out of phase or cut.
+        CryptographicOperations.ZeroMemory(_in);
+        return heard;
+    }
+
+    private bool HearFrame(Worker w)
     {
         Errno e = Libc.ReceiveFrame(w.Fd, _in, [], Libc.MSG_DONTWAIT, out int length, out _, out int pid);
         if (e == Errno.ECONNRESET)

@@ -25,8 +25,10 @@ internal sealed partial class Service
     private readonly RoleArgument _mode;
     private readonly ListenerArguments _start;
     private readonly Timers _timers = new();
-    private readonly byte[] _in = new byte[FrameTable.BytesMax];
-    private readonly byte[] _out = new byte[FrameTable.BytesMax];
+
+    // SECURITY: passwords pass through them; what is pinned is never moved, so no collection leaves a copy.
+    private readonly byte[] _in = GC.AllocateArray<byte>(FrameTable.BytesMax, pinned: true);
+    private readonly byte[] _out = GC.AllocateArray<byte>(FrameTable.BytesMax, pinned: true);
     private readonly int _epoll;
     private readonly int _signals;
     private Snapshot _snapshot = Snapshot.Empty;

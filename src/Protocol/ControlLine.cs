@@ -3,6 +3,7 @@
 // any byte sequence, split anywhere, gives the same lines, in time linear in its length and without allocating.
 
 using System;
+using System.Security.Cryptography;
 
 namespace Aotftpd.Protocol;
 
@@ -141,8 +142,12 @@ internal sealed class LineReader
         _buffer.AsSpan().Clear();
     }
 
-    /// <summary>Zeroes the bytes already consumed and keeps the unread ones; use it after a PASS line was handled.</summary>
-    public void ClearConsumed() => _buffer.AsSpan(0, _start).Clear();
+    /// <summary>Zeroes all but the unread bytes: after a PASS line neither it nor an older copy of it stays in memory.</summary>
+    public void WipeConsumed()
+    {
+        CryptographicOperations.ZeroMemory(_buffer.AsSpan(0, _start));
+        CryptographicOperations.ZeroMemory(_buffer.AsSpan(_end));
+    }
 
     private void Reset()
     {

@@ -2,6 +2,7 @@
 // says READY and only then goes on as prelogin or session, which read the client's bytes. Runs as root with SETUID, SETGID
 // and SYS_CHROOT until then; trusts the listener's descriptors, checks every length.
 using System;
+using System.Security.Cryptography;
 using Aotftpd.Commands;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
@@ -27,7 +28,7 @@ internal static class IdleWorker
         s_mode = mode;
         s_emptyRoot = mode.EmptyRootNul(workersSide: true);
         Rehearse();
-        s_frame = new byte[FrameTable.BytesMax];
+        s_frame = GC.AllocateArray<byte>(FrameTable.BytesMax, pinned: true);
         s_prelogin = new(RoleTable.Of(Role.Prelogin).Filter);
         s_session = new(RoleTable.Of(Role.Session).Filter);
         s_reading = new(FilterRole.SessionReading);
@@ -115,12 +116,15 @@ internal static class IdleWorker
             ClientFd = fds[0],
             LogFd = become.HasLog ? fds[2] : -1,
             ChownerFd = become.HasChowner ? fds[accountAt + 1] : -1,
-            Rest = become.Rest.ToArray(),
+            Rest = GC.AllocateUninitializedArray<byte>(become.Rest.Length, pinned: true),
             Sessions = become.Sessions,
             ClientId = become.ClientId,
             Peer = become.Peer,
             Local = become.Local,
         };
+        // SECURITY: what a client sent ahead may hold a password, so its copies neither move nor stay.
+        become.Rest.CopyTo(birth.Rest);
+        CryptographicOperations.ZeroMemory(frame);
         if (!ReadMemory(fds[1], become.HasAccount ? fds[accountAt] : -1, ref birth))
         {
             return Refuse(birth, "settings or account not readable", ExitStatus.Frames);

@@ -54,6 +54,7 @@ internal sealed class PreloginDialogue
         if (birth.Rest is { Length: > 0 } rest)
         {
             _control.Reader.Load(rest);
+            CryptographicOperations.ZeroMemory(rest);
         }
     }
 
@@ -124,7 +125,7 @@ internal sealed class PreloginDialogue
         {
             if (isPass)
             {
-                WipeInput();
+                _control.Reader.WipeConsumed();
             }
 
             _reply.Line(501, "Control characters are not allowed."u8);
@@ -217,7 +218,7 @@ internal sealed class PreloginDialogue
     {
         if (!_userIsPending || (_userLength == 0 && !_userIsTooLong))
         {
-            WipeInput();
+            _control.Reader.WipeConsumed();
             ForgetUser();
             _reply.Line(503, "Login with USER first."u8);
             return Next.Continue;
@@ -226,13 +227,13 @@ internal sealed class PreloginDialogue
         return Decide(password, "Login incorrect."u8);
     }
 
-    // Sends the claim to the listener and does what it says. The password is a part of the line buffer and gone when this returns.
+    // Sends the claim to the listener and does what it says. The password is a part of the line buffer and wiped from it at once.
     private Next Decide(ReadOnlySpan<byte> password, ReadOnlySpan<byte> refusal)
     {
         // SECURITY: a name or password that is too long is never cut to one that might fit; the empty name is refused like any wrong one.
         bool tooLong = _userIsTooLong || password.Length > Limits.PasswordBytesMax;
         bool sent = SendLogin(tooLong ? default : _user.AsSpan(0, _userLength), tooLong ? default : password);
-        WipeInput();
+        _control.Reader.WipeConsumed();
         if (!sent)
         {
             return Next.End;
@@ -305,18 +306,5 @@ internal sealed class PreloginDialogue
         _userLength = 0;
         _userIsPending = false;
         _userIsTooLong = false;
-    }
-
-    // SECURITY: the line buffer may hold older copies of a password behind what is in use, so all of it is wiped.
-    [SkipLocalsInit]
-    private void WipeInput()
-    {
-        Span<byte> keep = stackalloc byte[LineReader.LineBytesMax];
-        ReadOnlySpan<byte> unread = _control.Reader.Unread;
-        int length = unread.Length;
-        unread.CopyTo(keep);
-        _control.Reader.Clear();
-        _control.Reader.Load(keep[..length]);
-        keep[..length].Clear();
     }
 }

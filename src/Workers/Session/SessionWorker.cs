@@ -1,6 +1,7 @@
 // A logged-in client from 230 to its end: read a line, carry it out, answer, wait. Run by the session worker, which has become
 // the user in its root before the first byte is read here. Everything that a verb does is in room Commands.
 using System;
+using System.Security.Cryptography;
 using Aotftpd.Commands;
 using Aotftpd.Config;
 using Aotftpd.Files;
@@ -47,6 +48,7 @@ internal static class SessionWorker
         if (birth.Rest is { Length: > 0 } rest)
         {
             control.Reader.Load(rest);
+            CryptographicOperations.ZeroMemory(rest);
         }
 
         return new(control, birth.Snapshot, birth.Account ?? Account.None, birth.Local, birth.Peer)
@@ -79,6 +81,7 @@ internal static class SessionWorker
         // SECURITY: what others on the path may read as two lines is carried out as none.
         if (LineReader.HasForbiddenBytes(line))
         {
+            session.Control.Reader.WipeConsumed();
             session.Reply.Line(501, "Control characters are not allowed."u8);
             return;
         }

@@ -223,14 +223,17 @@ public sealed class ControlLineTests
     }
 
     [Fact]
-    public void Clear_leaves_no_password_in_the_buffer()
+    public void Wiping_leaves_no_password_in_the_buffer()
     {
         byte[] buffer = new byte[64];
         LineReader reader = new(buffer);
         B("PASS secret\r\nrest").CopyTo(reader.Free);
         reader.Advance(17);
         reader.TryReadLine(out _);
-        reader.ClearConsumed();
+        // The unread bytes move to the front, and the password stays behind them.
+        Assert.False(reader.Free.IsEmpty);
+        Assert.Contains("secret", S(buffer));
+        reader.WipeConsumed();
         Assert.Equal("rest", S(reader.Unread));
         Assert.DoesNotContain("secret", S(buffer));
         reader.Clear();
