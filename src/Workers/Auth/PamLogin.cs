@@ -45,18 +45,10 @@ internal sealed unsafe class PamLogin
     {
         int slash = service.LastIndexOf((byte)'/');
         ReadOnlySpan<byte> name = service[(slash + 1)..];
-        return IsFile([.. "/etc/pam.d/"u8, .. name, 0]) || IsFile([.. "/usr/lib/pam.d/"u8, .. name, 0]);
+        return IsThere([.. "/etc/pam.d/"u8, .. name, 0]) || IsThere([.. "/usr/lib/pam.d/"u8, .. name, 0]);
     }
 
-    private static bool IsFile(byte[] pathNul)
-    {
-        if (Libc.OpenAt(Libc.AT_FDCWD, pathNul, Libc.O_PATH, 0, out int fd) != Errno.None)
-        {
-            return false;
-        }
-        Libc.Close(fd);
-        return true;
-    }
+    private static bool IsThere(byte[] pathNul) => Libc.StatX(Libc.AT_FDCWD, pathNul, 0, Libc.STATX_BASIC, out _) == Errno.None;
 
     /// <summary>
     /// Authentication and account phase. <paramref name="password"/> is memory that does not move; it is overwritten with zeros as soon

@@ -56,31 +56,17 @@ internal static class UserFile
 
     private static string? Read(int fd, out byte[] content)
     {
-        content = [];
-        byte[] buffer = new byte[4096];
-        int length = 0;
-        while (true)
+        byte[] buffer = new byte[Limits.ConfFileBytesMax + 1];
+        int length = 0, n;
+        Errno e;
+        do
         {
-            if (length == buffer.Length)
-            {
-                if (length > Limits.ConfFileBytesMax)
-                {
-                    return "larger than " + Limits.ConfFileBytesMax.ToString() + " bytes";
-                }
-                Array.Resize(ref buffer, length * 2);
-            }
-            Errno e = Libc.Read(fd, buffer.AsSpan(length), out int n);
-            if (e != Errno.None)
-            {
-                return ErrnoText.Name(e);
-            }
-            if (n == 0)
-            {
-                content = buffer[..length];
-                return null;
-            }
+            e = Libc.Read(fd, buffer.AsSpan(length), out n);
             length += n;
         }
+        while (e == Errno.None && n > 0 && length < buffer.Length);
+        content = buffer[..length];
+        return e != Errno.None ? ErrnoText.Name(e) : length == buffer.Length ? "larger than " + Limits.ConfFileBytesMax.ToString() + " bytes" : null;
     }
 
     private static string? Parse(Settings settings, string shown, byte[] content, ref Settings result)
