@@ -14,6 +14,8 @@ internal sealed partial class Service
 {
     private const int AuthMilliseconds = 60_000, FarewellMilliseconds = 3_000;
 
+    private RefusalClock _refusals;
+
     private void OnLogin(Worker w, ReadOnlySpan<byte> frame)
     {
         Client c = w.Client!;
@@ -116,6 +118,7 @@ internal sealed partial class Service
         }
         if (!verdict.Accepted || !verdict.Keeps)
         {
+            _refusals.Note(_now, _now - c.LoginAt);
             KillLater(auth, AuthMilliseconds);
         }
         if (!verdict.Accepted)
@@ -175,7 +178,7 @@ internal sealed partial class Service
             LogClient(c, LogAction.Note, LogFlags.None, [.. "login refused: "u8, .. text]);
         }
         c.State = ClientState.Refused;
-        long due = c.LoginAt + (_settings.DelayFailedLogin * 1000L);
+        long due = c.LoginAt + _refusals.Wait(_now - c.LoginAt, _settings.DelayFailedLogin * 1000L);
         if (due <= _now)
         {
             AnswerRefusal(c);

@@ -22,6 +22,12 @@ internal static partial class Sys
     [LibraryImport("libc")]
     internal static partial uint geteuid();
 
+    [LibraryImport("libc")]
+    private static partial int setpriority(int which, int who, int nice);
+
+    /// <summary>Puts a process, or with 0 the calling thread, before others, so that a busy machine does not spoil what is measured.</summary>
+    internal static void SetNice(int pid, int nice) => setpriority(0, pid, nice);
+
     internal static void Kill(int pid, int signal) => kill(pid, signal);
 
     internal static void Chmod(string path, int octal) =>
