@@ -24,7 +24,7 @@ internal sealed unsafe partial class DirectoryListing
             e = Errno.ENAMETOOLONG;
             return false;
         }
-        uint mask = Libc.STATX_BASIC | Libc.STATX_BTIME;
+        uint mask = MaskOf(_rules.Facts);
         e = Libc.StatX(Libc.AT_FDCWD, _path, 0, mask, out Statx s);
         if (e == Errno.ENOENT)
         {
@@ -34,7 +34,10 @@ internal sealed unsafe partial class DirectoryListing
         {
             return false;
         }
-        LookAtParent(path);
+        if ((_rules.Facts & Fact.Perm) != 0)
+        {
+            LookAtParent(path);
+        }
         EntryInfo info = Info(in s);
         length = EntryFormat.FormatMlsx(buffer, in info, _rules.Facts, EntryFormat.TypeOf(info.Mode), Permissions(in info),
             Owner(info.Uid), Group(info.Gid), path, crlf: true);
@@ -85,11 +88,22 @@ internal sealed unsafe partial class DirectoryListing
         if (_kind == ListingKind.Machine)
         {
             // The directory itself tells the type; all other facts need a look. Types it does not tell do so as well.
-            return (_rules.Facts & ~Fact.Type) == 0 && type != 0 ? 0
-                : LongMask | Libc.STATX_INO | ((_rules.Facts & Fact.Create) != 0 ? Libc.STATX_BTIME : 0);
+            return (_rules.Facts & ~Fact.Type) == 0 && type != 0 ? 0 : MaskOf(_rules.Facts);
         }
         return IsLong ? LongMask : type == 0 ? Libc.STATX_TYPE : 0;
     }
+
+    /// <summary>The fields of statx(2) that facts are made of. The type decides which facts an entry has.</summary>
+    internal static uint MaskOf(Fact facts) =>
+        Libc.STATX_TYPE
+        | ((facts & Fact.Size) != 0 ? Libc.STATX_SIZE : 0)
+        | ((facts & Fact.Modify) != 0 ? Libc.STATX_MTIME : 0)
+        | ((facts & Fact.Create) != 0 ? Libc.STATX_BTIME : 0)
+        | ((facts & Fact.Unique) != 0 ? Libc.STATX_INO : 0)
+        | ((facts & Fact.Perm) != 0 ? Libc.STATX_MODE | Libc.STATX_UID | Libc.STATX_GID : 0)
+        | ((facts & Fact.UnixMode) != 0 ? Libc.STATX_MODE : 0)
+        | ((facts & (Fact.UnixOwner | Fact.UnixUid)) != 0 ? Libc.STATX_UID : 0)
+        | ((facts & (Fact.UnixGroup | Fact.UnixGid)) != 0 ? Libc.STATX_GID : 0);
 
     private bool LongLine(int fd, byte* pointer, in EntryInfo info, ReadOnlySpan<byte> name)
     {
