@@ -101,14 +101,19 @@ internal static unsafe class CommandTable
         new("ALLO", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
         new("APPE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
         new("CDUP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
+        new("CLNT", Argument.Ignored, Gate.None, "CLNT", true, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
+        new("CSID", Argument.Ignored, Gate.None, "CSID", true, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),
         new("CWD", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cwd),
         new("DELE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Dele),
         new("EPRT", Argument.Free, Gate.Active, "EPRT", true, "RFC 2428 2", &DataPorts.Eprt),
         new("EPSV", Argument.Free, Gate.ExtendedPassive, "EPSV", true, "RFC 2428 3", &DataPorts.Epsv),
         new("FEAT", Argument.Ignored, Gate.None, "", true, "RFC 2389 3", &Features.Feat),
+        new("HASH", Argument.Required, Gate.Download, "HASH", true, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
         new("HELP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Help),
+        new("LANG", Argument.Free, Gate.None, "LANG EN*", true, "RFC 2640 4.1", &ClientVerbs.Lang),
         new("LIST", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.List),
         new("MDTM", Argument.Free, Gate.None, "MDTM", true, "RFC 3659 3", &Times.Mdtm),
+        new("MFF", Argument.Required, Gate.SetTime, "MFF", true, "draft-somers-ftp-mfxx 6", &ModifyFacts.Mff),
         new("MFMT", Argument.Required, Gate.SetTime, "MFMT", true, "draft-somers-ftp-mfxx 3", &Times.Mfmt),
         new("MKD", Argument.Free, Gate.MakeDirectory, "", true, "RFC 959 4.1.3", &Directories.Mkd),
         new("MLSD", Argument.Free, Gate.List, "", true, "RFC 3659 7", &Listings.Mlsd),
@@ -123,10 +128,12 @@ internal static unsafe class CommandTable
         new("PORT", Argument.Free, Gate.Active, "", true, "RFC 959 4.1.2", &DataPorts.Port),
         new("PWD", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &Directories.Pwd),
         new("QUIT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Quit),
+        new("RANG", Argument.Required, Gate.None, "RANG STREAM", true, "draft-bryan-ftp-range 3", &TransferModes.Rang),
         new("REIN", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Rein),
         new("REST", Argument.Free, Gate.None, "REST STREAM", true, "RFC 3659 5", &TransferModes.Rest),
         new("RETR", Argument.Free, Gate.Download, "", true, "RFC 959 4.1.3", &Download.Retr),
         new("RMD", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Rmd),
+        new("RMDA", Argument.Required, Gate.OtherWrite, "RMDA <path>", true, "as FluentFTP and Serv-U have it", &Removal.Rmda),
         new("RNFR", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnfr),
         new("RNTO", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnto),
         new("SITE", Argument.Free, Gate.NotAnonymous, "", true, "RFC 959 4.1.3", &Site.Run),
@@ -139,11 +146,16 @@ internal static unsafe class CommandTable
         new("SYST", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Syst),
         new("TYPE", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Type),
         new("USER", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.User),
+        new("XCRC", Argument.Required, Gate.Download, "XCRC", true, "draft-bryan-ftpext-hash 1", &Hashing.Xcrc),
         new("XCUP", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Cdup),
         new("XCWD", Argument.Free, Gate.None, "", true, "RFC 775", &Directories.Cwd),
+        new("XMD5", Argument.Required, Gate.Download, "XMD5", true, "draft-bryan-ftpext-hash 1", &Hashing.Xmd5),
         new("XMKD", Argument.Free, Gate.MakeDirectory, "", true, "RFC 775", &Directories.Mkd),
         new("XPWD", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Pwd),
         new("XRMD", Argument.Free, Gate.OtherWrite, "", true, "RFC 775", &Removal.Rmd),
+        new("XSHA1", Argument.Required, Gate.Download, "XSHA1", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha1),
+        new("XSHA256", Argument.Required, Gate.Download, "XSHA256", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha256),
+        new("XSHA512", Argument.Required, Gate.Download, "XSHA512", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha512),
     ];
 
     private static readonly ulong[] Keys = MakeKeys();
@@ -206,29 +218,26 @@ internal static unsafe class CommandTable
         verb.SequenceEqual("GET"u8) || verb.SequenceEqual("POST"u8) || verb.SequenceEqual("HEAD"u8)
         || verb.SequenceEqual("OPTIONS"u8) || verb.SequenceEqual("CONNECT"u8);
 
-    /// <summary>Writes the 211 lines of FEAT (RFC 2389 3.2), with <paramref name="facts"/> marked in the MLST line.</summary>
-    internal static void WriteFeatures(ReplyWriter reply, Settings settings, Fact facts)
+    /// <summary>Writes the 211 lines of FEAT (RFC 2389 3.2), with <paramref name="facts"/> and <paramref name="hash"/> marked in their lines.</summary>
+    internal static void WriteFeatures(ReplyWriter reply, Settings settings, Fact facts, HashAlgorithm hash)
     {
         Span<byte> line = stackalloc byte[512];
         reply.Code(211, '-').Text("Features:"u8).EndLine();
         foreach (ref readonly CommandRow row in Rows.AsSpan())
         {
-            if (row.Feature.Length == 0 || !IsConfigured(settings, row.Gate))
+            if (!IsConfigured(settings, row.Gate) || !IsAllowed(settings, line[..Ascii(row.Verb, line)]))
             {
                 continue;
             }
 
-            reply.Text(" "u8);
-            if (row.Feature == "MLST")
+            if (row.Verb == "SITE")
             {
-                reply.Text(line[..EntryFormat.FormatFeatMlst(line, facts)]);
+                Site.WriteFeatures(reply, settings);
             }
-            else
+            else if (row.Feature.Length != 0)
             {
-                reply.Text(line[..Ascii(row.Feature, line)]);
+                reply.Text(" "u8).Text(line[..FeatureLine(in row, settings, facts, hash, line)]).EndLine();
             }
-
-            reply.EndLine();
         }
 
         reply.Text(" TVFS"u8).EndLine().Text(" UTF8"u8).EndLine().Line(211, "End"u8);
@@ -264,6 +273,14 @@ internal static unsafe class CommandTable
 
         reply.EndLine().Line(214, "Help OK."u8);
     }
+
+    private static int FeatureLine(in CommandRow row, Settings settings, Fact facts, HashAlgorithm hash, Span<byte> line) => row.Verb switch
+    {
+        "MLST" => EntryFormat.FormatFeatMlst(line, facts),
+        "HASH" => Digest.FormatFeature(line, hash),
+        "MFF" => Ascii(ModifyFacts.MaySetMode(settings) ? "MFF Modify;UNIX.mode;" : "MFF Modify;", line),
+        _ => Ascii(row.Feature, line),
+    };
 
     private static void Unknown(Session session, ReadOnlySpan<byte> verb)
     {
@@ -354,7 +371,8 @@ internal static unsafe class CommandTable
         return keys;
     }
 
-    private static int Ascii(string text, Span<byte> destination)
+    /// <summary>Copies ASCII text and gives its length.</summary>
+    internal static int Ascii(string text, Span<byte> destination)
     {
         for (int i = 0; i < text.Length; i++)
         {

@@ -173,6 +173,33 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         }
     }
 
+    /// <summary>A glance at the client and the listener amid long work, without waiting: false if the work is to stop.</summary>
+    internal bool MayGoOn()
+    {
+        Span<PollFd> fds = stackalloc PollFd[2] { new(ControlFd, Libc.POLLIN), new(Link.Fd, Libc.POLLIN) };
+        if (Libc.Poll(fds, 0, out _) != Errno.None)
+        {
+            _pollFailed = true;
+            return false;
+        }
+
+        if (fds[1].Revents != 0)
+        {
+            Link.Receive();
+        }
+
+        // Nobody would hear the answer of a client that has ended its input, unless a QUIT announced the end.
+        bool wanted = fds[0].Revents == 0 || ControlReadable(transferring: false) == TransferEnd.Ok;
+        return wanted && !AbortSeen && !Dead && !Link.Kicked;
+    }
+
+    /// <summary>Begins work that may be long: false if the client has taken it back already.</summary>
+    internal bool MayBegin()
+    {
+        AbortSeen = HasCommandWaiting("ABOR"u8);
+        return !AbortSeen;
+    }
+
     /// <summary>Gives the next command line, which lives until the next call. Waits for it if need be; all replies must be out.</summary>
     internal ControlEvent ReadLine(out ReadOnlySpan<byte> line)
     {

@@ -14,7 +14,7 @@ internal static class Download
 {
     internal static void Retr(Session session, ReadOnlySpan<byte> argument)
     {
-        long offset = session.TakeRestart();
+        long offset = session.TakeRange(out long end);
         if (!DataTransfer.IsPrepared(session))
         {
             return;
@@ -28,7 +28,7 @@ internal static class Download
             return;
         }
 
-        if (session.Ascii && offset != 0)
+        if (session.Ascii && (offset != 0 || end != 0))
         {
             session.Reply.Line(550, "No support for resume of ASCII transfer."u8);
             return;
@@ -49,7 +49,7 @@ internal static class Download
 
         if (DataTransfer.Lock(session, fd, Direction.ToClient) && DataTransfer.Open(session, Direction.ToClient))
         {
-            Send(session, path, fd, offset, status.Size);
+            Send(session, path, fd, offset, end == 0 ? status.Size : Math.Min(end, status.Size));
         }
         else
         {

@@ -9,12 +9,18 @@ namespace Aotftpd.Commands;
 internal static class Features
 {
     internal static void Feat(Session session, ReadOnlySpan<byte> argument) =>
-        CommandTable.WriteFeatures(session.Reply, session.Settings, session.ListingRules.Facts);
+        CommandTable.WriteFeatures(session.Reply, session.Settings, session.ListingRules.Facts, session.HashAlgorithm);
 
     internal static void Opts(Session session, ReadOnlySpan<byte> argument)
     {
         int space = argument.IndexOf((byte)' ');
         ReadOnlySpan<byte> name = space < 0 ? argument : argument[..space];
+        if (session.Settings.DownloadEnable && Command.EqualsIgnoreCase(name, "HASH"u8))
+        {
+            Hashing.Choose(session, space < 0 ? default : argument[(space + 1)..]);
+            return;
+        }
+
         if (!session.Settings.DirlistEnable || !Command.EqualsIgnoreCase(name, "MLST"u8))
         {
             Utf8Option(session.Reply, argument);

@@ -1,4 +1,4 @@
-// DELE and RMD, XRMD (RFC 959 4.1.3). Run by the session worker as the user; the kernel decides.
+// DELE, RMD, XRMD (RFC 959 4.1.3), and RMDA: a directory with all that is in it. Run by the session worker as the user; the kernel decides.
 using System;
 using Aotftpd.Files;
 using Aotftpd.Ipc;
@@ -27,6 +27,30 @@ internal static class Removal
         ReadOnlySpan<byte> absolute = session.Absolute(path);
         Errno e = denied ? Errno.EPERM : Storage.RemoveDirectory(path);
         Answer(session, LogAction.Rmdir, FileOperation.RemoveDirectory, absolute, denied, e, "Remove directory operation successful."u8);
+    }
+
+    /// <summary>RMDA. What deny_file names stays, and with it the directories above; ABOR ends it where it is.</summary>
+    internal static void Rmda(Session session, ReadOnlySpan<byte> argument)
+    {
+        // SECURITY: who denies one of the verbs that this stands for denies this one.
+        if (!CommandTable.IsAllowed(session.Settings, "DELE"u8) || !CommandTable.IsAllowed(session.Settings, "RMD"u8))
+        {
+            session.RefusePermission();
+            return;
+        }
+
+        ReadOnlySpan<byte> path = session.Path(argument);
+        bool denied = session.IsDenied(path);
+        ReadOnlySpan<byte> absolute = session.Absolute(path);
+        Errno e = denied || !session.Control.MayBegin() ? Errno.EPERM : TreeRemoval.Remove(path, session);
+        if (session.Control.AbortSeen)
+        {
+            session.Log(LogAction.Rmdir, false, absolute);
+            session.Reply.Line(426, "Stopped."u8);
+            return;
+        }
+
+        Answer(session, LogAction.Rmdir, FileOperation.RemoveTree, absolute, denied, e, "Remove directory operation successful."u8);
     }
 
     private static void Answer(

@@ -13,7 +13,7 @@ using Aotftpd.Transfer;
 namespace Aotftpd.Commands;
 
 /// <summary>The state of a session between and within its commands. One thread, one command at a time.</summary>
-internal sealed class Session
+internal sealed class Session : ITreeWatch
 {
     private const int StateCommandBytesMax = 256;
     private const int StateIntervalMs = 1000;
@@ -23,6 +23,9 @@ internal sealed class Session
     private byte[]? _absolute;
     private byte[]? _renameFrom;
     private DirectoryListing? _listing;
+    private Digest? _digest;
+    private byte[]? _copyFrom;
+    private int _copyFromLength = -1;
 
     private byte[] _cwd = new byte[128];
     private readonly byte[] _home;
@@ -102,6 +105,15 @@ internal sealed class Session
     /// <summary>REST's offset in bytes, for the next transfer.</summary>
     internal long Restart { get; set; }
 
+    /// <summary>The byte behind the last one that RANG asked for; 0 is the end of the file.</summary>
+    internal long RangeEnd { get; set; }
+
+    /// <summary>What HASH computes, as OPTS HASH chose it.</summary>
+    internal HashAlgorithm HashAlgorithm { get; set; }
+
+    /// <summary>The one hash at a time, made when first needed.</summary>
+    internal Digest Digest => _digest ??= new Digest();
+
     /// <summary>EPSV ALL was given (RFC 2428 4).</summary>
     internal bool EpsvAll { get; set; }
 
@@ -123,11 +135,16 @@ internal sealed class Session
     /// <summary>True if MDTM and MFMT may set times.</summary>
     internal bool MaySetTimes => Settings.MdtmWrite && MayWrite(Settings.AnonOtherWriteEnable);
 
-    /// <summary>REST's offset, which is used up by asking.</summary>
-    internal long TakeRestart()
+    /// <summary>REST's or RANG's offset, which is used up by asking.</summary>
+    internal long TakeRestart() => TakeRange(out _);
+
+    /// <summary>The part of a file that REST or RANG named, used up by asking; <paramref name="end"/> 0 is the end of the file.</summary>
+    internal long TakeRange(out long end)
     {
         long offset = Restart;
+        end = RangeEnd;
         Restart = 0;
+        RangeEnd = 0;
         return offset;
     }
 
@@ -212,6 +229,12 @@ internal sealed class Session
         return Matches(pattern, path) || Matches(pattern, last) || (pattern[0] == (byte)'/' && Matches(pattern, Absolute(path)));
     }
 
+    /// <inheritdoc/>
+    bool ITreeWatch.MayRemove(ReadOnlySpan<byte> name) => !IsDenied(name);
+
+    /// <inheritdoc/>
+    bool ITreeWatch.MayGoOn() => Control.MayGoOn();
+
     /// <summary>The path of RNFR; false if there was none. Asking forgets it.</summary>
     internal bool TakeRenameFrom(out ReadOnlySpan<byte> path)
     {
@@ -226,6 +249,22 @@ internal sealed class Session
     {
         path.CopyTo(_renameFrom ??= new byte[Storage.PathBytesMax + Limits.LineBytesMax]);
         _renameFromLength = path.Length;
+    }
+
+    /// <summary>The path of SITE CPFR; false if there was none. Asking forgets it.</summary>
+    internal bool TakeCopyFrom(out ReadOnlySpan<byte> path)
+    {
+        bool given = _copyFromLength >= 0;
+        path = _copyFrom.AsSpan(0, Math.Max(_copyFromLength, 0));
+        _copyFromLength = -1;
+        return given;
+    }
+
+    /// <summary>Remembers the path of SITE CPFR.</summary>
+    internal void KeepCopyFrom(ReadOnlySpan<byte> path)
+    {
+        path.CopyTo(_copyFrom ??= new byte[Storage.PathBytesMax + Limits.LineBytesMax]);
+        _copyFromLength = path.Length;
     }
 
     /// <summary>Writes the reply for a failed operation.</summary>

@@ -1,6 +1,7 @@
-// SITE CHMOD, UMASK and HELP (RFC 959 4.1.3), nothing that starts a program or reads another file.
+// SITE (RFC 959 4.1.3): the table of its sub-commands, and vsftpd's three. Nothing here starts a program.
 // Run by the session worker as the user; clients with anonymous privileges never get here.
 using System;
+using Aotftpd.Config;
 using Aotftpd.Files;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
@@ -8,33 +9,129 @@ using Aotftpd.Protocol;
 
 namespace Aotftpd.Commands;
 
+/// <summary>The condition of a sub-command, besides that of SITE itself.</summary>
+internal enum SiteGate : byte
+{
+    None,
+
+    /// <summary>write_enable.</summary>
+    Write,
+
+    /// <summary>write_enable and chmod_enable.</summary>
+    Mode,
+
+    /// <summary>write_enable and mdtm_write.</summary>
+    Time,
+}
+
+/// <summary>One sub-command.</summary>
+internal readonly unsafe struct SiteRow
+{
+    internal SiteRow(string name, string like, SiteGate gate, string feature, delegate*<Session, ReadOnlySpan<byte>, void> body)
+    {
+        Name = name;
+        Like = like;
+        Gate = gate;
+        Feature = feature;
+        Body = body;
+    }
+
+    internal string Name { get; }
+
+    /// <summary>The verb that does the same: where cmds_allowed or cmds_denied take that one away, this one is unknown.</summary>
+    internal string Like { get; }
+
+    internal SiteGate Gate { get; }
+
+    /// <summary>The line in FEAT, empty for none.</summary>
+    internal string Feature { get; }
+
+    internal delegate*<Session, ReadOnlySpan<byte>, void> Body { get; }
+}
+
 /// <summary>Body of SITE and of its sub-commands.</summary>
-internal static class Site
+internal static unsafe class Site
 {
     private const uint ModeMask = 0x1FF;
+
+    // The first three as vsftpd names them, then ours.
+    private static readonly SiteRow[] Rows =
+    [
+        new("CHMOD", "SITE", SiteGate.Mode, "", &Chmod),
+        new("UMASK", "SITE", SiteGate.None, "", &Umask),
+        new("HELP", "SITE", SiteGate.None, "", &Help),
+        new("COPY", "STOR", SiteGate.Write, "SITE COPY", &Copying.Copy),
+        new("CPFR", "STOR", SiteGate.Write, "", &Copying.From),
+        new("CPTO", "STOR", SiteGate.Write, "", &Copying.To),
+        new("IDLE", "SITE", SiteGate.None, "", &SiteVerbs.Idle),
+        new("MKDIR", "MKD", SiteGate.Write, "SITE MKDIR", &SiteVerbs.MakeDirectories),
+        new("UTIME", "MFMT", SiteGate.Time, "SITE UTIME", &SiteVerbs.Utime),
+    ];
 
     internal static void Run(Session session, ReadOnlySpan<byte> argument)
     {
         int space = argument.IndexOf((byte)' ');
         ReadOnlySpan<byte> name = space < 0 ? argument : argument[..space];
         ReadOnlySpan<byte> rest = space < 0 ? default : argument[(space + 1)..];
-        bool chmod = session.Settings.WriteEnable && session.Settings.ChmodEnable;
-        if (chmod && Command.EqualsIgnoreCase(name, "CHMOD"u8))
+        foreach (ref readonly SiteRow row in Rows.AsSpan())
         {
-            Chmod(session, rest);
+            if (IsOpen(session.Settings, in row) && IsNamed(in row, name))
+            {
+                row.Body(session, rest);
+                return;
+            }
         }
-        else if (Command.EqualsIgnoreCase(name, "UMASK"u8))
+
+        session.Reply.Line(500, "Unknown SITE command."u8);
+    }
+
+    /// <summary>Writes the lines of FEAT.</summary>
+    internal static void WriteFeatures(ReplyWriter reply, Settings settings)
+    {
+        Span<byte> text = stackalloc byte[32];
+        foreach (ref readonly SiteRow row in Rows.AsSpan())
         {
-            Umask(session, rest);
+            if (row.Feature.Length != 0 && IsOpen(settings, in row))
+            {
+                reply.Text(" "u8).Text(text[..CommandTable.Ascii(row.Feature, text)]).EndLine();
+            }
         }
-        else if (Command.EqualsIgnoreCase(name, "HELP"u8))
+    }
+
+    private static void Help(Session session, ReadOnlySpan<byte> argument)
+    {
+        Span<byte> text = stackalloc byte[Command.VerbBytesMax];
+        session.Reply.Code(214, ' ');
+        bool first = true;
+        foreach (ref readonly SiteRow row in Rows.AsSpan())
         {
-            session.Reply.Line(214, chmod ? "CHMOD UMASK HELP"u8 : "UMASK HELP"u8);
+            if (IsOpen(session.Settings, in row))
+            {
+                session.Reply.Text(first ? ""u8 : " "u8).Text(text[..CommandTable.Ascii(row.Name, text)]);
+                first = false;
+            }
         }
-        else
+
+        session.Reply.EndLine();
+    }
+
+    // SECURITY: who denies a verb by cmds_denied denies what does the same under SITE.
+    private static bool IsOpen(Settings settings, in SiteRow row)
+    {
+        Span<byte> verb = stackalloc byte[Command.VerbBytesMax];
+        return CommandTable.IsAllowed(settings, verb[..CommandTable.Ascii(row.Like, verb)]) && row.Gate switch
         {
-            session.Reply.Line(500, "Unknown SITE command."u8);
-        }
+            SiteGate.Write => settings.WriteEnable,
+            SiteGate.Mode => settings.WriteEnable && settings.ChmodEnable,
+            SiteGate.Time => settings.WriteEnable && settings.MdtmWrite,
+            _ => true,
+        };
+    }
+
+    private static bool IsNamed(in SiteRow row, ReadOnlySpan<byte> name)
+    {
+        Span<byte> text = stackalloc byte[Command.VerbBytesMax];
+        return Command.EqualsIgnoreCase(text[..CommandTable.Ascii(row.Name, text)], name);
     }
 
     private static void Chmod(Session session, ReadOnlySpan<byte> argument)

@@ -1,4 +1,4 @@
-// TYPE, MODE, STRU and REST: how the next transfer is to be done (RFC 959 4.1.2, RFC 3659 5).
+// TYPE, MODE, STRU, REST and RANG: how the next transfer is to be done (RFC 959 4.1.2, RFC 3659 5).
 // Run by the session worker. Numbers are digits and nothing else; the offset is bounded as vsftpd bounds it.
 using System;
 using Aotftpd.Protocol;
@@ -52,10 +52,36 @@ internal static class TransferModes
         }
     }
 
+    /// <summary>RANG first last (draft-bryan-ftp-range): a part of a file, both ends included. A first beyond the last, as in <c>1 0</c>, is the whole.</summary>
+    internal static void Rang(Session session, ReadOnlySpan<byte> argument)
+    {
+        int space = argument.IndexOf((byte)' ');
+        ReadOnlySpan<byte> head = space < 0 ? default : argument[..space];
+        ReadOnlySpan<byte> tail = space < 0 ? default : argument[(space + 1)..];
+        session.Restart = 0;
+        session.RangeEnd = 0;
+        if (head.Length > RestDigitsMax || tail.Length > RestDigitsMax || !Digits.TryParseLong(head, out long first) || !Digits.TryParseLong(tail, out long last))
+        {
+            session.Reply.Line(501, "RANG needs the first and the last byte."u8);
+            return;
+        }
+
+        if (first > last)
+        {
+            session.Reply.Line(350, "Range reset."u8);
+            return;
+        }
+
+        session.Restart = first;
+        session.RangeEnd = last + 1;
+        session.Reply.Code(350, ' ').Text("Restarting at "u8).Number(first).Text(". End byte range at "u8).Number(last).Text("."u8).EndLine();
+    }
+
     internal static void Rest(Session session, ReadOnlySpan<byte> argument)
     {
         bool good = argument.Length <= RestDigitsMax & Digits.TryParseLong(argument, out long offset);
         session.Restart = good ? offset : 0;
+        session.RangeEnd = 0;
         session.Reply.Code(350, ' ').Text("Restart position accepted ("u8).Number(session.Restart).Text(")."u8).EndLine();
     }
 }

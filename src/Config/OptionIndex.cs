@@ -172,7 +172,8 @@ internal static class OptionIndex
     internal const int MaxPreloginClients = 162;
     internal const int PreloginShedStart = 163;
     internal const int PreloginShedRate = 164;
+    internal const int HashMaxBytes = 165;
 
     /// <summary>How many options there are.</summary>
-    internal const int Count = 165;
+    internal const int Count = 166;
 }

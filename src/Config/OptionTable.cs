@@ -616,6 +616,8 @@ internal static class OptionTable
             "are. Already from three quarters of it on, a source that has a tenth of it waiting is refused."u8),
         Number("prelogin_shed_rate"u8, 30, 0, 100, No, None,
             "How many of a hundred are refused at prelogin_shed_start; it grows to all at max_prelogin_clients."u8),
+        Number("hash_max_bytes"u8, 4L << 30, 0, long.MaxValue, Yes, S | A,
+            "The most bytes that one HASH, XCRC, XMD5, XSHA1, XSHA256 or XSHA512 reads; more is refused. 0 is no limit."u8),
     ];
 
     private static ReadOnlySpan<byte> NoTls => "this version has no TLS yet"u8;

@@ -196,6 +196,7 @@ internal sealed class Settings
     internal int AuthWorkers => (int)Number(OptionIndex.AuthWorkers);
     internal byte[] PamCapabilities => Text(OptionIndex.PamCapabilities);
     internal byte[] ControlSocket => Text(OptionIndex.ControlSocket);
+    internal long HashMaxBytes => Number(OptionIndex.HashMaxBytes);
     internal int MinUid => (int)Number(OptionIndex.MinUid);
     internal bool PerSourcePenalties => Flag(OptionIndex.PerSourcePenalties);
     internal int PerSourcePenaltyCrash => (int)Number(OptionIndex.PerSourcePenaltyCrash);

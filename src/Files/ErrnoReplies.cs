@@ -32,6 +32,12 @@ internal enum FileOperation
     RenameTo,
     ChangeMode,
     SetTime,
+
+    /// <summary>MFF.</summary>
+    SetFacts,
+
+    /// <summary>RMDA.</summary>
+    RemoveTree,
 }
 
 /// <summary>A reply without code in its text and without line end.</summary>
@@ -83,7 +89,7 @@ internal static class ErrnoReplies
                 => creates ? FailureClass.NameRefused : FailureClass.Refused,
             Errno.ENAMETOOLONG or Errno.EILSEQ => creates ? FailureClass.NameRefused : FailureClass.Refused,
             // A mount point or the root itself is not busy for a while but for good, and vsftpd says 550.
-            Errno.EBUSY when operation is FileOperation.RemoveDirectory or FileOperation.Delete or FileOperation.RenameTo => FailureClass.Refused,
+            Errno.EBUSY when operation is FileOperation.RemoveDirectory or FileOperation.RemoveTree or FileOperation.Delete or FileOperation.RenameTo => FailureClass.Refused,
             Errno.EBUSY or Errno.ETXTBSY or Errno.EAGAIN => FailureClass.Busy,
             Errno.ENOSPC => FailureClass.NoSpace,
             Errno.EDQUOT or Errno.EFBIG => FailureClass.OverLimit,
@@ -106,6 +112,8 @@ internal static class ErrnoReplies
         FileOperation.ChangeMode => "SITE CHMOD command failed."u8,
         FileOperation.GetTime => "Could not get file modification time."u8,
         FileOperation.SetTime => "Could not set file modification time."u8,
+        FileOperation.SetFacts => "Could not set the facts."u8,
+        FileOperation.RemoveTree => "Remove directory operation failed."u8,
         _ => "Operation failed."u8,
     };
 }

@@ -129,6 +129,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint write_pointer_raw(int fd, byte* buffer, nuint n);
 
+    [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
+    private static partial nint copy_file_range_raw(int from, long* fromOffset, int to, long* toOffset, nuint n, uint flags);
+
     /// <summary>umask(2); the low nine bits are used, the old mask is returned.</summary>
     [LibraryImport("libc")]
     internal static partial uint umask(uint mask);
@@ -213,6 +216,28 @@ internal static unsafe partial class Libc
         {
             return unlinkat_raw(AT_FDCWD, p, flags) < 0 ? LastErrno : Errno.None;
         }
+    }
+
+    /// <summary>unlinkat(2) of a name in an open directory.</summary>
+    internal static Errno Unlink(int dir, ReadOnlySpan<byte> nameNul, int flags)
+    {
+        fixed (byte* p = nameNul)
+        {
+            return unlinkat_raw(dir, p, flags) < 0 ? LastErrno : Errno.None;
+        }
+    }
+
+    /// <summary>copy_file_range(2) at the descriptors' own positions: shares the blocks where the filesystem can. 0 bytes means the end of the source.</summary>
+    internal static Errno CopyRange(int from, int to, long count, out long copied)
+    {
+        nint n;
+        do
+        {
+            n = copy_file_range_raw(from, null, to, null, (nuint)count, 0);
+        }
+        while (n < 0 && LastErrno == Errno.EINTR);
+        copied = n < 0 ? 0 : n;
+        return n < 0 ? LastErrno : Errno.None;
     }
 
     /// <summary>mkdirat(2); the umask takes bits away.</summary>

@@ -207,7 +207,7 @@ internal static class SeccompTable
         Row("readlinkat", 267, 78, Filing, "links in listings"),
         Row("getcwd", 79, 17, Filing, "PWD"),
         Row("chdir", 80, 49, Filing, "CWD"),
-        Row("sendfile", 40, 71, Filing, "RETR"),
+        Row("sendfile", 40, 71, Filing, "RETR; SITE COPY between filesystems"),
         Row("umask", 95, 166, Filing, "set once when a session begins"),
         Row("fcntl", 72, 25, Sessions, "non-blocking sockets, locks, the pipe of an upload",
             OneOf(1, Libc.F_GETFL, Libc.F_SETFL, Libc.F_SETLK, Libc.F_OFD_SETLK, Libc.F_SETPIPE_SZ)),
@@ -224,6 +224,8 @@ internal static class SeccompTable
         Row("fchmod", 91, 52, Writing, "chown_upload_mode"),
         Row("fchmodat", 268, 53, Writing, "SITE CHMOD"),
         Row("utimensat", 280, 88, Writing, "MDTM, MFMT"),
+
+        Row("copy_file_range", 326, 285, Writing, "SITE COPY", One(Is(5, 0))),
 
         // Becoming a worker.
         Row("clone", 56, 220, Zygote, "fork, and nothing else: no thread, no namespace", One(Is(0, CloneFork))),

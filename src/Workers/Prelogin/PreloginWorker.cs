@@ -150,7 +150,7 @@ internal sealed class PreloginDialogue
 
         if (verb.SequenceEqual("FEAT"u8))
         {
-            CommandTable.WriteFeatures(_reply, _settings, Fact.Default);
+            CommandTable.WriteFeatures(_reply, _settings, Fact.Default, default);
             return Next.Continue;
         }
 

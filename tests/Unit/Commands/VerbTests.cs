@@ -47,7 +47,6 @@ public sealed class VerbTests
     [InlineData("PASS x", "230 Already logged in.")]
     [InlineData("PBSZ 0", "550 Permission denied.")]
     [InlineData("AUTH TLS", "500 Unknown command.")]
-    [InlineData("LANG en", "500 Unknown command.")]
     [InlineData(" ", "500 Unknown command.")]
     [InlineData("NOOPNOOPNOOPNOOPNOOP", "500 Unknown command.")]
     [InlineData("RETR f", "425 Use PORT or PASV first.")]
@@ -69,7 +68,7 @@ public sealed class VerbTests
     [InlineData("RNFR none", "550 RNFR command failed.")]
     [InlineData("SITE", "500 Unknown SITE command.")]
     [InlineData("SITE EXEC ls", "500 Unknown SITE command.")]
-    [InlineData("SITE HELP", "214 CHMOD UMASK HELP")]
+    [InlineData("SITE HELP", "214 CHMOD UMASK HELP COPY CPFR CPTO IDLE MKDIR UTIME")]
     [InlineData("site umask", "200 Your current UMASK is 077")]
     [InlineData("SITE UMASK 22", "200 UMASK set to 022")]
     [InlineData("SITE UMASK 0", "200 UMASK set to 0")]
@@ -265,7 +264,7 @@ public sealed class VerbTests
     public void SITE_has_no_CHMOD_without_its_option()
     {
         using WorkerFixture w = WorkerFixture.Session((OptionIndex.ChmodEnable, false));
-        Assert.Equal("214 UMASK HELP", w.Ask("SITE HELP"));
+        Assert.Equal("214 UMASK HELP COPY CPFR CPTO IDLE MKDIR UTIME", w.Ask("SITE HELP"));
         Assert.Equal("500 Unknown SITE command.", w.Ask("SITE CHMOD 644 f"));
     }
 
@@ -285,9 +284,12 @@ public sealed class VerbTests
     {
         using WorkerFixture w = WorkerFixture.Session();
         Assert.Equal(
-            "211-Features:\n EPRT\n EPSV\n MDTM\n MFMT\n MLST type*;size*;modify*;create;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;UNIX.uid;UNIX.gid;\n"
-            + " PASV\n REST STREAM\n SIZE\n TVFS\n UTF8\n211 End",
+            "211-Features:\n CLNT\n CSID\n EPRT\n EPSV\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32;\n LANG EN*\n MDTM\n MFF Modify;UNIX.mode;\n MFMT\n MLST type*;size*;modify*;create;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;UNIX.uid;UNIX.gid;\n"
+            + " PASV\n RANG STREAM\n REST STREAM\n RMDA <path>\n SITE COPY\n SITE MKDIR\n SITE UTIME\n SIZE\n"
+            + " XCRC\n XMD5\n XSHA1\n XSHA256\n XSHA512\n TVFS\n UTF8\n211 End",
             w.Ask("FEAT"));
+        w.Ask("OPTS HASH MD5");
+        Assert.Contains("\n HASH SHA-256;SHA-512;SHA-1;MD5*;CRC32;\n", w.Ask("FEAT"), StringComparison.Ordinal);
         w.Ask("OPTS MLST type;");
         Assert.Contains("\n MLST type*;size;modify;", w.Ask("FEAT"), StringComparison.Ordinal);
     }
@@ -296,8 +298,9 @@ public sealed class VerbTests
     public void FEAT_leaves_out_what_is_not()
     {
         using WorkerFixture w = WorkerFixture.Session(
-            (OptionIndex.PortEnable, false), (OptionIndex.PasvEnable, false), (OptionIndex.DirlistEnable, false), (OptionIndex.WriteEnable, false));
-        Assert.Equal("211-Features:\n MDTM\n REST STREAM\n SIZE\n TVFS\n UTF8\n211 End", w.Ask("FEAT"));
+            (OptionIndex.PortEnable, false), (OptionIndex.PasvEnable, false), (OptionIndex.DirlistEnable, false), (OptionIndex.WriteEnable, false),
+            (OptionIndex.DownloadEnable, false), (OptionIndex.CmdsDenied, "CSID,LANG"));
+        Assert.Equal("211-Features:\n CLNT\n MDTM\n RANG STREAM\n REST STREAM\n SIZE\n TVFS\n UTF8\n211 End", w.Ask("FEAT"));
         Assert.Equal("501 Option not understood.", w.Ask("OPTS MLST type;"));
     }
 
@@ -307,10 +310,11 @@ public sealed class VerbTests
         using WorkerFixture w = WorkerFixture.Session();
         Assert.Equal(
             "214-The following commands are recognized.\n"
-            + " ABOR ACCT ALLO APPE CDUP CWD  DELE EPRT EPSV FEAT HELP LIST MDTM MFMT\n"
-            + " MKD  MLSD MLST MODE NLST NOOP OPTS PASS PASV PORT PWD  QUIT REIN REST\n"
-            + " RETR RMD  RNFR RNTO SITE SIZE SMNT STAT STOR STOU STRU SYST TYPE USER\n"
-            + " XCUP XCWD XMKD XPWD XRMD\n214 Help OK.",
+            + " ABOR ACCT ALLO APPE CDUP CLNT CSID CWD  DELE EPRT EPSV FEAT HASH HELP\n"
+            + " LANG LIST MDTM MFF  MFMT MKD  MLSD MLST MODE NLST NOOP OPTS PASS PASV\n"
+            + " PORT PWD  QUIT RANG REIN REST RETR RMD  RMDA RNFR RNTO SITE SIZE SMNT\n"
+            + " STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD XPWD XRMD\n"
+            + " XSHA1 XSHA256 XSHA512\n214 Help OK.",
             w.Ask("HELP 227 Entering"));
     }
 

@@ -18,7 +18,7 @@ public class SeccompTests
         Runtime = "0 1 3 9 10 11 12 13 15 28 39 47 186 202 228 231 234 318 324 46 ",
         PreloginSet = Runtime + "271 54",
         ReadingSet = Runtime + "271 8 40 48 49 50 54 72 79 80 95 217 257 267 288 332",
-        SessionSet = ReadingSet + " 77 91 258 263 264 268 275 280 293",
+        SessionSet = ReadingSet + " 77 91 258 263 264 268 275 280 293 326",
         ZygoteSet = SessionSet + " 56 116 117 119 126 157 161 247 302 439 444 445 446",
         SpawnerSet = ZygoteSet + " 17 53 99 158 204 218 262 289 317 322 436",
         ListenerSet = Runtime + "219 271 8 14 41 42 48 49 51 52 53 54 55 61 72 232 233 288 319",

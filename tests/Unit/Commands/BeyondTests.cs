@@ -1,0 +1,286 @@
+// The verbs that vsftpd has not: their replies, what they do to files, their gates, and what they leave alone.
+using System;
+using System.IO;
+using System.Linq;
+using Aotftpd.Config;
+using Aotftpd.Ipc;
+using Xunit;
+
+namespace Aotftpd.Unit.Commands;
+
+[Collection("workers")]
+public sealed class BeyondTests
+{
+    private const string Denied = "550 Permission denied.";
+
+    [Theory]
+    [InlineData("CLNT lftp/4.9", "200 Noted.")]
+    [InlineData("CSID Name=x;", "200 Name=aotftpd; Version=0.1.0; OS=Linux; OSVer=; CaseSensitive=1; DirSep=/;")]
+    [InlineData("LANG", "200 Replies are in English.")]
+    [InlineData("LANG en-US", "200 Replies are in English.")]
+    [InlineData("LANG fr", "504 Replies are in English only.")]
+    [InlineData("MFCT 20100203040506 f", "500 Unknown command.")]
+    [InlineData("HASH", "501 This command needs an argument.")]
+    [InlineData("HASH none", "550 Failed to open file.")]
+    [InlineData("HASH .", "550 Failed to open file.")]
+    [InlineData("HASH f", "213 SHA-256 0-8 15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225 f")]
+    [InlineData("XCRC f", "250 cbf43926")]
+    [InlineData("XCRC \"f\" 0 1", "250 83dcefb7")]
+    [InlineData("XCRC \"f\" 20", "551 The range is not within the file.")]
+    [InlineData("XCRC \"f\" x", "501 After the name stand a start and an end, in bytes.")]
+    [InlineData("XMD5 f", "250 25f9e794323b453885f5181f1b624d0b")]
+    [InlineData("XMD5 \"f\"", "250 25f9e794323b453885f5181f1b624d0b")]
+    [InlineData("XSHA1 f", "250 f7c3bc1d808e04732adf679965ccc34ca7ae3441")]
+    [InlineData("XSHA256 f", "250 15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225")]
+    [InlineData("OPTS HASH", "200 SHA-256")]
+    [InlineData("OPTS HASH md5", "200 MD5")]
+    [InlineData("OPTS HASH MD4", "504 Unknown hash algorithm.")]
+    [InlineData("RANG 2 5", "350 Restarting at 2. End byte range at 5.")]
+    [InlineData("RANG 1 0", "350 Range reset.")]
+    [InlineData("RANG 1", "501 RANG needs the first and the last byte.")]
+    [InlineData("RANG -1 5", "501 RANG needs the first and the last byte.")]
+    [InlineData("MFF Modify=20100203040506;UNIX.mode=0640; f", "213 Modify=20100203040506;UNIX.mode=0640; f")]
+    [InlineData("MFF Create=20100203040506; f", "504 This fact can't be set here: Create")]
+    [InlineData("MFF Modify=2010; f", "501 Bad value of Modify")]
+    [InlineData("MFF UNIX.mode=9; f", "501 Bad value of UNIX.mode")]
+    [InlineData("MFF Modify=20100203040506 f", "501 MFF needs facts, each with a semicolon, and a file name.")]
+    [InlineData("MFF Modify=20100203040506; none", "550 Could not set the facts.")]
+    [InlineData("SITE UTIME 20100203040506 f", "200 SITE UTIME command ok.")]
+    [InlineData("SITE UTIME 201002030405 f", "200 SITE UTIME command ok.")]
+    [InlineData("SITE UTIME f 20100203040506 20100203040506 20100203040506 UTC", "200 SITE UTIME command ok.")]
+    [InlineData("SITE UTIME f", "501 SITE UTIME needs a time, YYYYMMDDhhmm[ss], and a file name.")]
+    [InlineData("SITE UTIME 20100203040506 none", "550 Could not set file modification time.")]
+    [InlineData("SITE MKDIR a/b/c/", "250 SITE MKDIR command ok.")]
+    [InlineData("SITE MKDIR f/b", "550 Create directory operation failed.")]
+    [InlineData("SITE MKDIR", "550 Create directory operation failed.")]
+    [InlineData("SITE IDLE", "200 The idle time limit is 300 seconds; max 300")]
+    [InlineData("SITE IDLE 60", "200 The idle time limit is 60 seconds.")]
+    [InlineData("SITE IDLE 301", "501 The idle time limit is from 1 to 300 seconds.")]
+    [InlineData("SITE IDLE 0", "501 The idle time limit is from 1 to 300 seconds.")]
+    [InlineData("SITE COPY f", "501 SITE COPY needs two names.")]
+    [InlineData("SITE COPY none g", "550 Failed to open file.")]
+    [InlineData("SITE COPY f f", "553 Could not create file.")]
+    [InlineData("SITE CPTO g", "503 SITE CPFR required first.")]
+    [InlineData("SITE CPFR none", "550 Failed to open file.")]
+    [InlineData("RMDA none", "550 Remove directory operation failed.")]
+    [InlineData("RMDA f", "550 Remove directory operation failed.")]
+    public void A_verb_has_its_reply(string command, string reply)
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        w.Root.Write("f", "123456789");
+        Assert.Equal(reply, w.Ask(command));
+        Assert.Equal("123456789", File.ReadAllText(w.Root.Full("f")));
+    }
+
+    [Theory]
+    [InlineData(0, "SITE COPY f g,SITE MKDIR d,SITE UTIME 20100203040506 f,RMDA d,MFF Modify=20100203040506; f")]
+    [InlineData(OptionIndex.AnonUploadEnable, "SITE COPY f g,SITE CPFR f,RMDA d,MFF Modify=20100203040506; f")]
+    [InlineData(OptionIndex.AnonMkdirWriteEnable, "SITE MKDIR d,RMDA d")]
+    [InlineData(OptionIndex.AnonOtherWriteEnable, "SITE COPY f g,SITE MKDIR d,SITE UTIME 20100203040506 f")]
+    public void Anonymous_clients_change_nothing_without_their_option(int option, string commands)
+    {
+        using WorkerFixture w = option == 0 ? WorkerFixture.AnonymousSession() : WorkerFixture.AnonymousSession((option, true));
+        w.Root.Write("f");
+        foreach (string command in commands.Split(','))
+        {
+            Assert.Equal(Denied, w.Ask(command));
+        }
+
+        Assert.Equal(["f"], Directory.GetFileSystemEntries(w.Root.Path).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void Anonymous_clients_set_no_mode()
+    {
+        using WorkerFixture w = WorkerFixture.AnonymousSession((OptionIndex.AnonOtherWriteEnable, true));
+        w.Root.Write("f");
+        Assert.Equal("504 This fact can't be set here: UNIX.mode", w.Ask("MFF UNIX.mode=777; f"));
+        Assert.Equal("213 Modify=20100203040506; f", w.Ask("MFF Modify=20100203040506; f"));
+    }
+
+    [Fact]
+    public void Without_write_enable_nothing_is_changed()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.WriteEnable, false));
+        w.Root.Write("f");
+        Assert.Equal("214 UMASK HELP IDLE", w.Ask("SITE HELP"));
+        foreach (string command in new[] { "COPY f g", "CPFR f", "MKDIR d", "UTIME 20100203040506 f" })
+        {
+            Assert.Equal("500 Unknown SITE command.", w.Ask("SITE " + command));
+        }
+
+        Assert.Equal(Denied, w.Ask("RMDA d"));
+        Assert.Equal(Denied, w.Ask("MFF Modify=20100203040506; f"));
+        Assert.DoesNotContain("MFF", w.Ask("FEAT"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("STOR", "SITE COPY f g", "500 Unknown SITE command.")]
+    [InlineData("MKD", "SITE MKDIR d", "500 Unknown SITE command.")]
+    [InlineData("MFMT", "SITE UTIME 20100203040506 f", "500 Unknown SITE command.")]
+    [InlineData("RMD", "RMDA e", Denied)]
+    [InlineData("DELE", "RMDA e", Denied)]
+    [InlineData("HASH", "HASH f", Denied)]
+    public void cmds_denied_denies_what_does_the_same(string denied, string command, string reply)
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.CmdsDenied, denied));
+        w.Root.Write("f");
+        Directory.CreateDirectory(w.Root.Full("e"));
+        Assert.Equal(reply, w.Ask(command));
+        Assert.True(Directory.Exists(w.Root.Full("e")));
+    }
+
+    [Theory]
+    [InlineData("HASH a.mp3")]
+    [InlineData("XMD5 a.mp3")]
+    [InlineData("SITE COPY a.mp3 b")]
+    [InlineData("SITE COPY f b.mp3")]
+    [InlineData("SITE CPFR a.mp3")]
+    [InlineData("SITE MKDIR b.mp3/c")]
+    [InlineData("SITE UTIME 20100203040506 a.mp3")]
+    [InlineData("MFF Modify=20100203040506; a.mp3")]
+    [InlineData("RMDA d.mp3")]
+    public void deny_file_denies(string command)
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.DenyFile, "{*.mp3}"));
+        w.Root.Write("a.mp3");
+        w.Root.Write("f");
+        Directory.CreateDirectory(w.Root.Full("d.mp3"));
+        Assert.Equal(Denied, w.Ask(command));
+        Assert.Equal(3, Directory.GetFileSystemEntries(w.Root.Path).Length);
+    }
+
+    [Fact]
+    public void HASH_takes_a_range_and_a_limit()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.HashMaxBytes, 4));
+        w.Root.Write("f", "123456789");
+        Assert.Equal("550 That is more than this server hashes at once.", w.Ask("HASH f"));
+        w.Ask("OPTS HASH CRC32");
+        w.Ask("RANG 0 0");
+        Assert.Equal("213 CRC32 0-0 83dcefb7 f", w.Ask("HASH f"));
+        w.Root.Write("empty", "");
+        Assert.Equal("213 CRC32 0-0 00000000 empty", w.Ask("HASH empty"));
+    }
+
+    [Fact]
+    public void Nobody_hashes_what_he_may_not_read()
+    {
+        using WorkerFixture w = WorkerFixture.AnonymousSession();
+        w.Root.Write("closed", "1", 0x1A0);
+        Assert.Equal("550 Failed to open file.", w.Ask("XCRC closed"));
+    }
+
+    [Fact]
+    public void Without_download_enable_nothing_is_hashed()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.DownloadEnable, false));
+        w.Root.Write("f");
+        Assert.Equal(Denied, w.Ask("HASH f"));
+        Assert.Equal(Denied, w.Ask("XMD5 f"));
+    }
+
+    [Fact]
+    public void RETR_sends_the_range()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        w.Root.Write("f", "123456789");
+        w.Ask("TYPE I");
+        w.Ask("RANG 2 4");
+        Assert.Equal("345", w.Fetch("RETR f").Data);
+        Assert.Equal("123456789", w.Fetch("RETR f").Data);
+        w.Ask("RANG 7 100");
+        Assert.Equal("89", w.Fetch("RETR f").Data);
+        w.Ask("RANG 2 4");
+        w.Ask("REST 3");
+        Assert.Equal("456789", w.Fetch("RETR f").Data);
+    }
+
+    [Fact]
+    public void A_copy_is_whole_and_logged_as_an_upload()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        w.Root.Write("f x", "123456789");
+        w.Root.Write("g", "what was there before, and longer");
+        Assert.Equal("250 Copy successful.", w.Ask("SITE COPY \"f x\" g"));
+        Assert.Equal("123456789", File.ReadAllText(w.Root.Full("g")));
+        Logged log = w.LastLog(LogAction.Upload);
+        Assert.Equal((w.Root.Path + "/g", 9ul), (log.Text, log.Bytes));
+        Assert.Equal("350 Ready for SITE CPTO.", w.Ask("SITE CPFR f x"));
+        Assert.Equal("250 Copy successful.", w.Ask("SITE CPTO h i"));
+        Assert.Equal("123456789", File.ReadAllText(w.Root.Full("h i")));
+        Assert.Equal("503 SITE CPFR required first.", w.Ask("SITE CPTO j"));
+    }
+
+    [Fact]
+    public void A_file_is_never_copied_onto_itself()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        w.Root.Write("f", "123456789");
+        File.CreateSymbolicLink(w.Root.Full("l"), "f");
+        Assert.Equal("553 Could not create file.", w.Ask("SITE COPY f l"));
+        Assert.Equal("123456789", File.ReadAllText(w.Root.Full("f")));
+    }
+
+    [Fact]
+    public void RMDA_removes_links_and_not_what_they_name()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        Directory.CreateDirectory(w.Root.Full("d/a/b/c"));
+        Directory.CreateDirectory(w.Root.Full("kept"));
+        w.Root.Write("kept/f");
+        for (int i = 0; i < 3000; i++)
+        {
+            w.Root.Write("d/a/b/a name that is long enough for several reads of the directory " + i);
+        }
+
+        Directory.CreateSymbolicLink(w.Root.Full("d/a/l"), w.Root.Full("kept"));
+        Directory.CreateSymbolicLink(w.Root.Full("link"), "kept");
+        Assert.StartsWith("550 ", w.Ask("RMDA link"), StringComparison.Ordinal);
+        Assert.StartsWith("550 ", w.Ask("RMDA link/"), StringComparison.Ordinal);
+        Assert.Equal("250 Remove directory operation successful.", w.Ask("RMDA d"));
+        Assert.False(Directory.Exists(w.Root.Full("d")));
+        Assert.True(File.Exists(w.Root.Full("kept/f")));
+    }
+
+    [Fact]
+    public void RMDA_leaves_what_deny_file_names()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.DenyFile, "secret"));
+        Directory.CreateDirectory(w.Root.Full("d/a"));
+        w.Root.Write("d/a/secret");
+        Assert.Equal("550 Remove directory operation failed.", w.Ask("RMDA d"));
+        Assert.True(File.Exists(w.Root.Full("d/a/secret")));
+    }
+
+    [Fact]
+    public void RMDA_has_a_greatest_depth()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        string deep = string.Concat(Enumerable.Repeat("a/", 200));
+        Directory.CreateDirectory(w.Root.Full("d/" + deep));
+        Assert.Equal("550 Remove directory operation failed.", w.Ask("RMDA d"));
+        Assert.Equal("250 Remove directory operation successful.", w.Ask("RMDA d/" + deep[..200]));
+        Assert.Equal("250 Remove directory operation successful.", w.Ask("RMDA d"));
+    }
+
+    [Fact]
+    public void ABOR_ends_a_hash()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.HashMaxBytes, 0));
+        using (FileStream file = File.Create(w.Root.Full("f")))
+        {
+            file.SetLength(1L << 40);
+        }
+
+        w.Client.Send("HASH f\r\nABOR\r\nNOOP\r\n"u8);
+        Assert.Equal("426 Stopped.", w.Reply());
+        Assert.Equal("226 ABOR successful.", w.Reply());
+        Assert.Equal("200 NOOP ok.", w.Reply());
+        w.Client.Send("XMD5 f\r\n"u8);
+        System.Threading.Thread.Sleep(50);
+        w.Client.Send("ABOR\r\n"u8);
+        Assert.Equal("426 Stopped.", w.Reply());
+        Assert.Equal("226 ABOR successful.", w.Reply());
+    }
+}
