@@ -301,21 +301,8 @@ internal sealed partial class Service
         }
     }
 
-    private static string RoleName(Role role) => role switch
-    {
-        Role.SpawnerWorkers => "spawner workers",
-        Role.SpawnerHost => "spawner host",
-        Role.ZygoteWorkers => "zygote workers",
-        Role.ZygoteHost => "zygote host",
-        Role.Idle => "idle",
-        Role.Prelogin => "prelogin",
-        Role.Session => "session",
-        Role.Auth => "auth",
-        Role.Config => "config",
-        Role.Logger => "logger",
-        Role.Chowner => "chowner",
-        _ => "process",
-    };
+    /// <summary>The words of ps: <c>SpawnerWorkers</c> is "spawner workers".</summary>
+    private static string RoleName(Role role) => role.ToString().Replace("Workers", " workers").Replace("Host", " host").ToLowerInvariant();
 
     /// <summary>A worker's socket is ready.</summary>
     private void HearWorker(ushort tag)

@@ -235,7 +235,7 @@ public sealed class AuditTests
     {
         using Server s = Server.Start("connect_from_port_20=YES\n");
         // The socket listens before the administrator's process has become the listener.
-        Assert.True(Sys.Eventually(() => s.Role("listener").Count == 1 && new ProcessView(s.Pid).Threads().Any(t => Hex(t, "CapEff") == NetBind), 10));
+        Assert.True(Sys.Eventually(() => s.Role("listener").Count == 1 && new ProcessView(s.Pid).Threads().TrueForAll(t => Hex(t, "CapEff") == NetBind), 10));
         foreach (Dictionary<string, string> t in new ProcessView(s.Pid).Threads())
         {
             Assert.True((Hex(t, "CapEff") & ~NetBind) == 0 && (Hex(t, "CapPrm") & ~NetBind) == 0, t["CapEff"]);
