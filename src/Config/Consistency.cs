@@ -128,6 +128,11 @@ internal static class Consistency
             Warning(findings, OptionIndex.ListenAddress6, "has no effect without listen_ipv6=YES", OptionIndex.ListenIpv6);
         }
 
+        if (s.PerSourcePenaltyMin > s.PerSourcePenaltyMax)
+        {
+            Error(findings, OptionIndex.PerSourcePenaltyMin, "more than per_source_penalty_max: no penalty would ever be in force", OptionIndex.PerSourcePenaltyMax);
+        }
+
         if (!Network.TryParseList(s.PerSourcePenaltiesExempt, []))
         {
             Error(findings, OptionIndex.PerSourcePenaltiesExempt, "wanted addresses or networks such as 192.0.2.0/24, with commas between them");

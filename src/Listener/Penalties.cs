@@ -1,6 +1,7 @@
 // Who has behaved badly, and until when it is not served: times in a table of fixed size, by source. A source is an IPv4
 // address or the first 64 bits of an IPv6 one. Penalties add up and run off with the clock; there is nothing to sweep. Room for
-// 65,536 sources; where eight of one bucket are all in use, the one that would be free first gives way.
+// 65,536 sources; where eight of one bucket are all in use, the one that would be free first
+// gives way, those before their enforcement first.
 using System;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
@@ -76,6 +77,9 @@ internal sealed unsafe class Penalties(ulong seed)
         return true;
     }
 
+    /// <summary>Which row gives way first: one that is free, one not enforced, the one that ends first.</summary>
+    private static long Rank(Row* row, long now) => row->Until <= now ? 0 : row->Until + (row->Enforced ? long.MaxValue / 2 : 0);
+
     private Row* Find(UInt128 source, long now, out Row* first)
     {
         // SECURITY: the seed keeps a client from choosing who shares its bucket.
@@ -89,7 +93,7 @@ internal sealed unsafe class Penalties(ulong seed)
             {
                 return row;
             }
-            first = row->Until < first->Until ? row : first;
+            first = Rank(row, now) < Rank(first, now) ? row : first;
         }
         return null;
     }

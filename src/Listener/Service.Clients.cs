@@ -105,7 +105,7 @@ internal sealed partial class Service
         Span<byte> address = stackalloc byte[16];
         peer.CopyAddress16(address);
         UInt128 key = BinaryPrimitives.ReadUInt128BigEndian(address), source = Penalties.SourceOf(address);
-        if (Penalised(source, out string? said) || Shed(source, out said))
+        if (Penalised(key, source, out string? said) || Shed(source, out said))
         {
             Refuse(fd, "421 Too many connections or failures, please try later.\r\n"u8, peer, said);
             return;

@@ -19,17 +19,29 @@ internal sealed partial class Service
 
     private void Penalise(Client c, int seconds, string why)
     {
-        if (_settings.PerSourcePenalties && !_exempt.Exists(n => n.Contains(c.Source))
+        if (_settings.PerSourcePenalties && !Exempt(c.PeerNumber)
             && _penalties.Add(c.Source, _now, seconds, _settings.PerSourcePenaltyMin, _settings.PerSourcePenaltyMax))
         {
             NoteClient(c, "its source is not served for a while: " + why);
         }
     }
 
-    private bool Penalised(UInt128 source, out string? said)
+    private bool Exempt(UInt128 address)
+    {
+        foreach (Network network in _exempt)
+        {
+            if (network.Contains(address))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private bool Penalised(UInt128 address, UInt128 source, out string? said)
     {
         int unsaid = 0;
-        bool refused = _settings.PerSourcePenalties && _penalties.Refuses(source, _now, out unsaid) && !_exempt.Exists(n => n.Contains(source));
+        bool refused = _settings.PerSourcePenalties && _penalties.Refuses(source, _now, out unsaid) && !Exempt(address);
         said = unsaid > 0 ? "penalty of its source, so far for " + unsaid + " connections" : null;
         return refused;
     }

@@ -24,18 +24,19 @@ public sealed class PenaltyTests
     }
 
     /// <summary>Clients from the bad address that got a process: each of those is logged.</summary>
-    private static int Connects(Server s) => s.Log.Split("CONNECT: Client \"" + s_bad + "\"").Length;
+    private static int Connects(Server s, IPAddress bad) => s.Log.Split("CONNECT: Client \"" + bad + "\"").Length;
 
-    private static void ExpectPenalty(Server s, string why)
+    private static void ExpectPenalty(Server s, string why, IPAddress? from = null)
     {
-        Assert.True(Sys.Eventually(() => IsRefused(s, s_bad)), s.Log);
+        IPAddress bad = from ?? s_bad;
+        Assert.True(Sys.Eventually(() => IsRefused(s, bad)), s.Log);
         Assert.True(Sys.Eventually(() => s.Log.Contains("its source is not served for a while: " + why, StringComparison.Ordinal)), s.Log);
-        int before = Connects(s);
+        int before = Connects(s, bad);
         for (int i = 0; i < 20; i++)
         {
-            Assert.True(IsRefused(s, s_bad));
+            Assert.True(IsRefused(s, bad));
         }
-        Assert.Equal(before, Connects(s));
+        Assert.Equal(before, Connects(s, bad));
         using FtpConversation c = From(s, s_good);
         c.Expect(220);
         c.Login();
@@ -67,6 +68,30 @@ public sealed class PenaltyTests
         c.Login();
         Sys.Kill(Assert.Single(s.Role("session")).Pid, 6);
         ExpectPenalty(s, "its process crashed");
+        s.Stop();
+    }
+
+    [Fact]
+    public void A_process_that_breaks_the_rules_is_a_penalty()
+    {
+        using Server s = Server.Start(All, null, Puppet.Binary);
+        using Puppet p = Puppet.Prelogin(s);
+        p.Order("R;R");
+        ExpectPenalty(s, "its process broke the rules", IPAddress.Parse(p.Name));
+        s.Stop();
+    }
+
+    [Fact]
+    public void Ipv6_loopback_is_exempt_as_the_address_that_it_is()
+    {
+        using Server s = Server.Start("listen=NO\nlisten_ipv6=YES\nlisten_address-=\nlisten_address6=::1\nper_source_penalty_login_failure=600\nmax_login_fails=1\nlocal_enable=YES\n");
+        for (int i = 0; i < 3; i++)
+        {
+            using FtpConversation c = s.Connect();
+            c.Do("USER " + Users.Alice, 331);
+            c.Do("PASS wrong", 530);
+        }
+        s.Connect().Dispose();
         s.Stop();
     }
 
