@@ -42,12 +42,12 @@ internal static unsafe class HostileProgram
                 ProcessTitle.Find(mode.ProcDescriptor);
                 ProcessTitle.Set("zygote workers"u8);
                 IdleWorker.Inherit(mode);
-                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteWorkers, Role.Idle, mode.WorkersCapabilities & ~Capability.Kill, &Idle);
+                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteWorkers, Role.Idle, &Idle);
             case "=zygote-host":
                 ProcessTitle.Find(mode.ProcDescriptor);
                 ProcessTitle.Set("zygote host"u8);
                 AuthWorker.WarmUp();
-                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteHost, Role.Auth, mode.HostCapabilities & ~(Capability.Kill | Capability.SysChroot), &Auth);
+                return SpawnerEntry.ZygoteOf(mode, Role.ZygoteHost, Role.Auth, &Auth);
             default:
                 return Program.Main(args);
         }
