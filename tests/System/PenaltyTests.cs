@@ -29,8 +29,8 @@ public sealed class PenaltyTests
     private static void ExpectPenalty(Server s, string why, IPAddress? from = null)
     {
         IPAddress bad = from ?? s_bad;
-        Assert.True(Sys.Eventually(() => IsRefused(s, bad)), s.Log);
         Assert.True(Sys.Eventually(() => s.Log.Contains("its source is not served for a while: " + why, StringComparison.Ordinal)), s.Log);
+        Assert.True(Sys.Eventually(() => IsRefused(s, bad)), s.Log);
         int before = Connects(s, bad);
         for (int i = 0; i < 20; i++)
         {
