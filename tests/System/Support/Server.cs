@@ -320,7 +320,7 @@ internal sealed class Server : IDisposable
     {
         for (int i = 0; i < 900; i++)
         {
-            int port = 21000 + (number + i) % 1000;
+            int port = 21000 + (number + i) % 900;
             try
             {
                 TcpListener probe = new(IPAddress.Any, port);
