@@ -54,7 +54,12 @@ public sealed class SetupFailureTests
         }
     }
 
-    private static IEnumerable<ProcessView> Forkable(Server s) => s.Role("idle").Concat(s.Role("zygote workers"));
+    /// <summary>All that the next worker can come from, once the pool is full and nothing is being forked.</summary>
+    private static IEnumerable<ProcessView> Forkable(Server s)
+    {
+        Assert.True(Sys.Eventually(() => s.Role("idle").Count == 2, 20));
+        return s.Role("idle").Concat(s.Role("zygote workers"));
+    }
 
     private static void ExpectRefusal(FtpConversation c, string what)
     {
