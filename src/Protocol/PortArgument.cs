@@ -110,7 +110,8 @@ internal static class PortArgument
         return true;
     }
 
-    /// <summary>The family number that a well-delimited EPRT argument asks for, to tell 522 from 501; -1 if there is none.</summary>
+    /// <summary>The family number that an EPRT argument asks for, to tell a wrong family from a wrong argument: 0 for one between bars that is
+    /// no number, −1 if nothing is delimited as a family.</summary>
     public static int EprtFamily(ReadOnlySpan<byte> argument)
     {
         if (argument.Length < 2 || argument[0] is < 33 or > 126)
@@ -119,7 +120,12 @@ internal static class PortArgument
         }
 
         ReadOnlySpan<byte> rest = argument[1..];
-        return TryTakeField(ref rest, argument[0], out ReadOnlySpan<byte> text) && Digits.TryParseUpTo(text, 65535, out int family) ? family : -1;
+        if (!TryTakeField(ref rest, argument[0], out ReadOnlySpan<byte> text))
+        {
+            return -1;
+        }
+
+        return Digits.TryParseUpTo(text, 65535, out int family) ? family : argument[0] == (byte)'|' ? 0 : -1;
     }
 
     /// <summary>Reads the argument of EPSV. False if it is neither empty, <c>ALL</c> (any case) nor a number; the kind is then <c>Unsupported</c>.</summary>

@@ -91,6 +91,8 @@ public sealed class VerbTests
     [InlineData("EPRT |2|::1|5121|", "500 Bad EPRT protocol.")]
     [InlineData("EPRT |3|x|5121|", "500 Bad EPRT protocol.")]
     [InlineData("EPRT |1|127.0.0.1|", "500 Bad EPRT command.")]
+    [InlineData("EPRT |||", "500 Bad EPRT protocol.")]
+    [InlineData("EPRT |x|127.0.0.1|5121|", "500 Bad EPRT protocol.")]
     [InlineData("EPRT", "500 Bad EPRT protocol.")]
     public void A_verb_has_its_reply(string command, string reply)
     {

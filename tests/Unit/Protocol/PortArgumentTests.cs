@@ -105,7 +105,9 @@ public sealed class PortArgumentTests
     [Theory]
     [InlineData("|3|x|80|", 3)]
     [InlineData("|3", -1)]
-    [InlineData("|x|", -1)]
+    [InlineData("|x|", 0)]
+    [InlineData("|||", 0)]
+    [InlineData("127.0.0.1", -1)]
     [InlineData("", -1)]
     public void The_family_of_a_strange_EPRT_is_known(string text, int family) => Assert.Equal(family, PortArgument.EprtFamily(B(text)));
 
