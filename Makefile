@@ -61,8 +61,8 @@ test-system: test-deps build out/forks/forks out/hostile/aotftpd ## system tests
 test-clients: test-deps build ## FluentFTP, where it can be restored
 	@tests/run.sh clients
 
-test-long: test-deps build out/forks/forks out/hostile/aotftpd ## the tests that take minutes
-	@AOTFTPD_LONG=1 tests/run.sh unit system clients
+test-long: test-deps build out/forks/forks out/hostile/aotftpd ## all tests, with those that take minutes
+	@AOTFTPD_LONG=1 tests/run.sh unit system clients compare
 
 audit: test-deps build   ## what each process is, live, beside vsftpd's
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch

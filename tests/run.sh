@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the named test projects (unit, system, clients) and ends with one line for all of them.
+# Runs the named test projects (unit, system, clients) and the comparison with vsftpd (compare), and ends with one line for all of them.
 set -u
 cd "$(dirname "$0")"
 log=../out/test.log
@@ -43,6 +43,16 @@ for part in "$@"; do
             properties=-p:WithFluentFtp=true project Clients ./namespace.sh "${filter[@]}"
         else
             echo "== tests/Clients: skipped: FluentFTP can not be restored from the configured feeds ($(grep -o 'NU[0-9]*: .*' ../out/fluentftp.log | head -1))"
+            skipped=$((skipped + 1))
+        fi
+        ;;
+    compare)
+        echo "== tests/compare"
+        if python3 bench/bench.py --binary "$AOTFTPD" --out ../out/peers --fetch >../out/peers.log 2>&1; then
+            ./namespace.sh python3 compare/compare.py --binary "$AOTFTPD" --vsftpd ../out/peers/vsftpd/usr/sbin/vsftpd 2>&1 | tee -a "$log"
+            [ "${PIPESTATUS[0]}" = 0 ] || broken=1
+        else
+            echo "== tests/compare: skipped: $(tail -1 ../out/peers.log)"
             skipped=$((skipped + 1))
         fi
         ;;

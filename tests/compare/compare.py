@@ -5,7 +5,8 @@ it is what vsftpd does in the same run.
 
 Scenarios are the transcripts of tests/Sessions and those that tests/compare/matrix describes. Differences that are meant stand in
 tests/compare/accepted, each with its reason. Exit status 1: a difference that is not listed, or a listed one that is no more."""
-import argparse, difflib, fnmatch, hashlib, itertools, os, pwd, re, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile, threading, time
+import argparse, concurrent.futures, ctypes, difflib, fnmatch, functools, hashlib, itertools, multiprocessing, os, pwd, re, select, shutil, signal
+import socket, stat, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SESSIONS = os.path.join(HERE, "..", "Sessions")
@@ -13,8 +14,10 @@ PASSWORDS = {"aott-alice": "alice-pass", "aott-bob": "bob-pass"}
 OWNERS = {"anon": "aott-anon", "alice": "aott-alice", "bob": "aott-bob", "guest": "aott-guest"}
 OLD = 1577934245  # 2020-01-02 03:04:05 UTC, the time of every file that a scenario finds
 LISTED_VERSION = "3.0.3"  # the vsftpd with which tests/compare/accepted was made: only with it a line can be out of date
-BIG = 33554432  # big.bin
-REPLY_SECONDS, QUIET_SECONDS = 6, 0.25
+BIG = 6291456  # big.bin: more than all the buffers between a server and a client that does not read
+REPLY_SECONDS, SILENT_SECONDS, QUIET_SECONDS = 6, 1, 0.25  # for a reply, for one more once one has not come, for what may or may not come
+JOBS, CHUNK = 6, 24  # pairs of servers at a time, and how many scenarios each takes at once: most of a conversation is waiting
+CLONE_NEWNET = 0x40000000
 THEIRS = set("ABOR ACCT ALLO APPE CDUP CWD DELE EPRT EPSV FEAT HELP LIST MDTM MKD MODE NLST NOOP OPTS PASS PASV PORT PWD QUIT REIN REST RETR RMD "
              "RNFR RNTO SITE SIZE SMNT STAT STOR STOU STRU SYST TYPE USER XCUP XCWD XMKD XPWD XRMD P@SW PBSZ PROT AUTH GET BLAH WHATEVER".split())
 THEIR_SITE = ("HELP", "CHMOD", "UMASK")
@@ -133,16 +136,16 @@ def verbs_of(verbs, lists, profiles):
             for group in groups:
                 kind, arguments = group.split(":", 1)
                 kinds[kind.strip()] = [" " + a for a in arguments.lstrip(" ").split(" ; ")]
-            for kind in ("long", "hostile"):
+            for kind in ("long", "hostile", "bytes"):
                 kinds[kind] = [" " + expand(a) for a in lists[kind]]
             for kind, arguments in kinds.items():
                 full = "%s-%s-%s" % (name, verb.lower() or "empty", kind)
                 if name == "during":
-                    if kind in ("none", "good"):
-                        yield Scenario(full, profiles[profile], [opening + during(verb + arguments[0])])
+                    yield Scenario(full, profiles[profile], [opening + during([verb + a for a in arguments[:6]])])
                 elif name in ("new", "user"):
-                    # vsftpd counts errors here: a connection for each argument.
-                    yield Scenario(full, profiles[profile], [["S"] + opening + command(verb + a, False, payload) for a in arguments[:4]])
+                    # Errors are counted here: a connection for every few arguments.
+                    yield Scenario(full, profiles[profile], [["S"] + opening + [s for a in arguments[i:i + 6] for s in command(verb + a, False, payload)]
+                                                             for i in range(0, len(arguments), 6)])
                 else:
                     steps = [s for a in arguments for s in command(verb + a, data, payload)]
                     if data and kind == "good":
@@ -154,8 +157,10 @@ def command(line, data, payload):
     return (["C: EPSV"] if data else []) + (["B: " + payload] if payload is not None and data else []) + ["C: " + line]
 
 
-def during(line):
-    return ["C: TYPE I", "C: EPSV", "L: RETR big.bin", "S", "L: " + line, "W: 0.1", "D", "S", "S"]
+def during(lines):
+    """The commands are sent while a download waits for its client, and answered when it is over."""
+    answers = [s for l in lines for s in ("TO: " + l, "S")]
+    return ["C: TYPE I", "C: EPSV", "L: RETR big.bin", "S"] + ["L: " + l for l in lines] + ["W: 0.1", "D", "S"] + answers
 
 
 def expand(argument):
@@ -203,11 +208,15 @@ def written_of(lines, profiles):
 # ---- one server
 
 class Side:
-    """One of the two servers, with its directory, its configuration and what it logged."""
+    """One of the two servers, with its directory, its configuration and what it logged; and a thread with a network of its own, in which
+    it is started and talked to: a port that a scenario names is free for each."""
 
-    def __init__(self, name, binary, directory, port, own):
-        self.name, self.binary, self.directory, self.port, self.own = name, binary, directory, port, own
+    port = 2121
+
+    def __init__(self, name, binary, directory, own):
+        self.name, self.binary, self.directory, self.own = name, binary, directory, own
         self.process = None
+        self.thread = concurrent.futures.ThreadPoolExecutor(1, initializer=own_network)
         self.log_at = {"vsftpd.log": 0, "xferlog": 0}
         for d in ("", "/root", "/pub", "/home", "/empty"):
             os.makedirs(directory + d, exist_ok=True)
@@ -216,7 +225,15 @@ class Side:
         shutil.copy(binary, self.program)
         os.chmod(self.program, 0o755)
 
+    def serve(self, profile):
+        """Starts anew with this profile; None if the server does not start, else its tree."""
+        self.stop()
+        self.plant(profile.tree)
+        self.configure(profile.options)
+        return self.tree() if self.start() else None
+
     def configure(self, text):
+        self.options = text
         d = self.directory
         conf = {"listen": "YES", "listen_address": "127.0.0.1", "listen_port": str(self.port), "background": "NO", "anonymous_enable": "YES",
                 "local_enable": "NO", "anon_root": d + "/root", "ftp_username": "aott-anon", "nopriv_user": "aott-nopriv",
@@ -247,7 +264,7 @@ class Side:
         return False
 
     def listens(self):
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for table in ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"):
             for line in open(table):
                 f = line.split()
                 if len(f) > 3 and f[1].endswith(":%04X" % self.port) and f[3] == "0A":
@@ -263,7 +280,7 @@ class Side:
                 self.process.kill()
                 self.process.wait()
             for _ in range(200):
-                left = self.left()
+                left = running(self.program)
                 if not left:
                     break
                 time.sleep(0.01)
@@ -271,17 +288,6 @@ class Side:
                 os.kill(pid, signal.SIGKILL)
             self.process = None
             self.output.close()
-
-    def left(self):
-        found = []
-        for pid in os.listdir("/proc"):
-            if pid.isdigit():
-                try:
-                    if os.readlink("/proc/%s/exe" % pid) == self.program:
-                        found.append(int(pid))
-                except OSError:
-                    pass
-        return found
 
     def plant(self, tree):
         for name in ("root", "pub", "home"):
@@ -372,14 +378,58 @@ class Side:
                 line = re.sub(r"(FAIL \w+LOAD: .*), \d{4,} bytes", r"\1, PART bytes", line)
                 line = re.sub(r" \d{4,} (/.* i)$", r" PART \1", line) if file == "xferlog" else line
                 # A NOTE is a line of ours that vsftpd has no like of: the reason behind what the line before it says.
+                line = as_absolute(line)
                 if "Client" in line and "] NOTE: Client" not in line or file == "xferlog" and line:
                     lines.append(file + " " + neutral(line, self))
         return lines
+
+    def play(self, scenario):
+        events = []
+        for steps in scenario.conversations:
+            try:
+                Talk(self, events).run(steps)
+            except OSError as e:
+                events.append("(%s: %s)" % (e.__class__.__name__, e.strerror))
+        return events
 
     def forget_logs(self):
         for file in self.log_at:
             path = self.directory + "/" + file
             self.log_at[file] = os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def as_absolute(line):
+    """A line of a log with its paths as we log them: vsftpd writes them as the client did, with . .. // and slashes at the end."""
+    def plain(path):
+        parts = []
+        for part in path.split("/"):
+            if part == "..":
+                parts = parts[:-1]
+            elif part not in ("", "."):
+                parts.append(part)
+        return "/" + "/".join(parts)
+
+    line = re.sub(r'(?<=", ")(/[^"]*)(?=")', lambda m: " ".join(plain(p) for p in re.split(r" (?=/)", m[1])), line)
+    return re.sub(r"(?<=[0-9T]) (/\S*) (?=[ab] _ [io] )", lambda m: " " + plain(m[1]) + " ", line)
+
+
+def own_network():
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def running(program):
+    """The processes whose image is below this path."""
+    found = []
+    for pid in os.listdir("/proc"):
+        if pid.isdigit():
+            try:
+                if os.readlink("/proc/%s/exe" % pid).startswith(program):
+                    found.append(int(pid))
+            except OSError:
+                pass
+    return found
 
 
 def moment(seconds):
@@ -391,13 +441,17 @@ def neutral(text, side):
     text = text.replace(side.directory, "$DIR").replace("|%d|" % side.port, "|PORT|")
     text = re.sub(r"\((\d+,\d+,\d+,\d+),\d+,\d+\)", r"(\1,P,P)", text)
     text = re.sub(r"\(\|\|\|\d+\|\)", "(|||P|)", text)
-    for zone in (time.gmtime, time.localtime):
-        for back in range(0, 6):
-            then = zone(time.time() - 60 * back)
-            text = text.replace(time.strftime("%b %d %H:%M", then), "NOW").replace(time.strftime("%Y%m%d%H%M", then), "NOW--")
-    text = re.sub(r"NOW--\d\d", "NOW", text)
+    text = re.sub(r"[A-Z][a-z][a-z] \d\d \d\d:\d\d|\d{12}(?=\d\d)", lambda m: "NOW--" if m[0] in this_minute(int(time.time()) // 60) else m[0], text)
+    text = re.sub(r"NOW--(\d\d)?", "NOW", text)
     text = re.sub(r"client count was \d+", "client count was N", text)  # vsftpd's last client may still be going
-    return re.sub(r"(..?)\1{60,}", lambda m: "%s{%d}" % (m[1], len(m[0]) // len(m[1])), text)
+    return re.sub(r"(..?)\1{60,}", lambda m: "%s{%d}" % (m[1], len(m[0]) // len(m[1])), text) if len(text) > 60 else text
+
+
+@functools.lru_cache(2)
+def this_minute(minute):
+    """How a listing and MDTM write the last minutes, here and in GMT."""
+    times = [zone(60 * (minute - back)) for zone in (time.gmtime, time.localtime) for back in range(6)]
+    return {time.strftime(f, t) for f in ("%b %d %H:%M", "%Y%m%d%H%M") for t in times}
 
 
 # ---- one conversation
@@ -456,7 +510,7 @@ class Talk:
         """One whole reply."""
         code, first = None, b""
         while True:
-            line = self.line(REPLY_SECONDS)
+            line = self.line(self.patience)
             if line is None:
                 return first
             self.note("< " + line.decode("latin-1"))
@@ -479,6 +533,10 @@ class Talk:
                 return
             self.note("< " + line.decode("latin-1"))
 
+    def step_TO(self, text):
+        """What comes now is the reply to this command, which was sent some time ago."""
+        self.note("> " + text)
+
     def step_B(self, text):
         self.body = text
 
@@ -490,7 +548,7 @@ class Talk:
         s = self.stream()
         if not s:
             return
-        got, most = b"", int(text) if text else 1 << 40
+        got, most = bytearray(), int(text) if text else 1 << 40
         how = "end"
         try:
             while len(got) < most:
@@ -625,7 +683,7 @@ class Talk:
         self.events.append("> active")
         self.control.sendall(line.encode() + b"\r\n")
 
-    late, source = False, 0
+    late, source, patience = False, 0, REPLY_SECONDS
 
     def passive(self, reply):
         self.drop()
@@ -682,6 +740,7 @@ class Talk:
                 if not ready:
                     if not quiet:
                         self.events.append("(no reply)")
+                        self.patience = SILENT_SECONDS
                     return None
                 got = self.control.recv(65536)
             except OSError:
@@ -716,14 +775,6 @@ class Talk:
             s.close()
 
 
-def play(side, scenario, events):
-    for steps in scenario.conversations:
-        try:
-            Talk(side, events).run(steps)
-        except OSError as e:
-            events.append("(%s: %s)" % (e.__class__.__name__, e.strerror))
-
-
 # ---- differences
 
 class Accepted:
@@ -733,7 +784,7 @@ class Accepted:
         fields = [f.strip() for f in line.split(" | ")]
         if len(fields) != 5 or not fields[4]:
             sys.exit("accepted:%d: five fields are needed: scenarios | command | vsftpd | aotftpd | reason" % number)
-        self.number, self.line, self.used, self.patterns = number, line, 0, fields[:4]
+        self.number, self.line, self.used, self.patterns = number, line, [], fields[:4]
 
     def covers(self, *texts):
         return all(matches(p, t.replace("\n", " \\ ")) for p, t in zip(self.patterns, texts))
@@ -745,73 +796,100 @@ def matches(pattern, text):
 
 
 def differences(theirs, ours, what=None):
-    """(what the client had sent, vsftpd's lines, our lines), for each block of lines that is not equal."""
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        sent = what or next((e[2:] for e in reversed(theirs[:a]) if e.startswith("> ") and e[2:] not in ("EPSV", "PASV")), "connect")
-        if b - a == d - c:
-            yield from ((sent, t, o) for t, o in zip(theirs[a:b], ours[c:d]) if t != o)
-        else:
-            yield sent, "\n".join(theirs[a:b]) or "-", "\n".join(ours[c:d]) or "-"
-
-
-def compare(sides, scenarios, accepted, verbose):
-    count = unlisted = known = 0
-    fresh = None
-    current = None
-    for scenario in scenarios:
-        if scenario.profile is not current or scenario.profile.fresh:
-            for side in sides:
-                side.stop()
-            for side in sides:
-                side.plant(scenario.profile.tree)
-                side.options = scenario.profile.options
-                side.configure(scenario.profile.options)
-            started = [side.start() for side in sides]
-            current, fresh = scenario.profile, sides[0].tree()
-            if not all(started):
-                count += 1
-                pairs = [("start", "starts" if started[0] else "does not start", "starts" if started[1] else "does not start")]
-                bad = [p for p in pairs if p[1] != p[2] and not listed(accepted, scenario.name, *p)]
-                unlisted += report(scenario.name, bad)
+    """(what the client had sent, vsftpd's lines, our lines), for each block of lines that is not equal: command by command, so that a
+    reply is only ever held against the reply to the same command."""
+    pairs = list(zip(turns(theirs), turns(ours)))
+    if what or any(t[:1] != o[:1] for t, o in pairs[1:]):
+        pairs = [(theirs, ours)]
+    sent = what or "connect"
+    for turn, answer in pairs:
+        for tag, a, b, c, d in difflib.SequenceMatcher(None, turn, answer, autojunk=False).get_opcodes():
+            sent = what or next((e[2:] for e in reversed(turn[:a]) if asks(e)), sent)
+            if tag == "equal":
                 continue
-        for side in sides:
-            side.forget_logs()
-        events = [[], []]
-        threads = [threading.Thread(target=play, args=(s, scenario, e)) for s, e in zip(sides, events)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        # The logger of one of them is another process that hears several: its lines may come a little later, and not in this order.
-        logs = [side.logged() for side in sides]
-        for _ in range(30):
-            if sorted(logs[0]) == sorted(logs[1]):
-                break
-            time.sleep(0.01)
-            logs = [side.logged() for side in sides]
-        trees = [side.tree() for side in sides]
-        bad = []
-        for difference in itertools.chain(differences(*events), differences(*trees, "tree"), differences(*(sorted(l) for l in logs), "log")):
-            if listed(accepted, scenario.name, *difference):
-                known += 1
+            if b - a == d - c:
+                yield from ((sent, t, o) for t, o in zip(turn[a:b], answer[c:d]) if t != o)
             else:
-                bad.append(difference)
-        count += 1
-        unlisted += report(scenario.name, bad)
-        if verbose and bad:
-            print("\n".join("    | " + e for e in events[0]))
-        if trees[0] != fresh or trees[1] != fresh:
-            for side in sides:
-                side.plant(scenario.profile.tree)
-    return count, known, unlisted
+                yield sent, "\n".join(turn[a:b]) or "-", "\n".join(answer[c:d]) or "-"
+        sent = next((e[2:] for e in reversed(turn) if asks(e)), sent)
+
+
+def turns(events):
+    """What was heard before the first command, then each command with what was heard until the next."""
+    found = [[]]
+    for e in events:
+        if e.startswith("> "):
+            found.append([])
+        found[-1].append(e)
+    return found
+
+
+def asks(event):
+    """Whether this is a command by which a difference is to be called: what opens a data connection is not."""
+    return event.startswith("> ") and event[2:] not in ("EPSV", "PASV")
+
+
+# ---- the pairs of servers: a process each
+
+def begin(binary, vsftpd, work):
+    """In a process of its own: a pair of servers that are not started yet."""
+    global sides
+    here = "%s/%d" % (work, os.getpid())
+    for d in (here, here + "/a", here + "/b"):
+        os.makedirs(d)
+        os.chmod(d, 0o755)
+    sides = [Side("vsftpd", vsftpd, here + "/a", {"seccomp_sandbox": "NO"}),
+             Side("aotftpd", binary, here + "/b", {"service_user": "aott-service", "control_socket": here + "/b/control", "per_source_penalties": "NO"})]
+
+
+def both(method, *arguments):
+    """What a method of Side gives for each of the two, at the same time and each on its own thread."""
+    return [f.result() for f in [side.thread.submit(getattr(Side, method), side, *arguments) for side in sides]]
+
+
+def play_all(scenarios):
+    """[(name, differences, vsftpd's conversation, seconds)] of scenarios that use up the pair of servers of this process one after the other."""
+    found, current, fresh = [], None, None
+    try:
+        for scenario in scenarios:
+            began = time.monotonic()
+            if scenario.profile is not current or scenario.profile.fresh:
+                current, fresh = scenario.profile, both("serve", scenario.profile)
+            if None in fresh:
+                words = ["does not start" if f is None else "starts" for f in fresh]
+                found.append((scenario.name, [("start", *words)] if words[0] != words[1] else [], [], time.monotonic() - began))
+                continue
+            both("forget_logs")
+            events = both("play", scenario)
+            # The logger of one of them is another process that hears several: its lines may come a little later, and not in this order.
+            logs = both("logged")
+            for _ in range(30):
+                if sorted(logs[0]) == sorted(logs[1]):
+                    break
+                time.sleep(0.01)
+                logs = both("logged")
+            trees = both("tree")
+            found.append((scenario.name, [*differences(*events), *differences(*trees, "tree"), *differences(*(sorted(l) for l in logs), "log")],
+                          events[0], time.monotonic() - began))
+            if trees != fresh:
+                both("plant", scenario.profile.tree)
+        return found
+    finally:
+        both("stop")
+
+
+def chunks(scenarios):
+    """Those of one profile together, as many as one process takes at once; one by one where each starts its servers anew."""
+    for _, group in itertools.groupby(scenarios, key=lambda s: id(s.profile)):
+        group = list(group)
+        for at in range(0, len(group), CHUNK):
+            yield group[at:at + CHUNK]
 
 
 def listed(accepted, *difference):
     for a in accepted:
         if a.covers(*difference):
-            a.used += 1
+            a.used.append(difference)
             return True
     return False
 
@@ -858,6 +936,9 @@ def main():
     p.add_argument("--binary", required=True)
     p.add_argument("--vsftpd", required=True)
     p.add_argument("--only", default="", help="scenarios whose name matches this pattern of * and ?")
+    p.add_argument("--jobs", type=int, default=JOBS, help="pairs of servers at a time")
+    p.add_argument("--accepted", action="store_true", help="print what each line of the list covers")
+    p.add_argument("--slow", type=float, metavar="SECONDS", help="print the scenarios that took so long")
     p.add_argument("--list", action="store_true", help="print the names of the scenarios")
     p.add_argument("--verbose", action="store_true", help="print vsftpd's whole conversation where there is a difference")
     a = p.parse_args()
@@ -872,27 +953,42 @@ def main():
                 if l and not l.startswith("#")]
     accounts()
     work = "/tmp/aott-compare-%d" % os.getpid()
-    libraries = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(a.vsftpd))), "usr/lib")
+    libraries = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(a.vsftpd))), "lib")
     for directory in (os.listdir(libraries) if os.path.isdir(libraries) else ()):
         os.environ["LD_LIBRARY_PATH"] = os.path.join(libraries, directory)
-    sides = []
+    start = time.time()
+    count = known = unlisted = failed = 0
     try:
-        for d in (work, work + "/a", work + "/b"):
-            os.makedirs(d)
-            os.chmod(d, 0o755)
-        sides = [Side("vsftpd", a.vsftpd, work + "/a", 2121, {"seccomp_sandbox": "NO"}),
-                 Side("aotftpd", a.binary, work + "/b", 2122, {"service_user": "aott-service", "control_socket": work + "/b/control", "per_source_penalties": "NO"})]
-        start = time.time()
-        count, known, unlisted = compare(sides, scenarios, accepted, a.verbose)
+        os.makedirs(work)
+        os.chmod(work, 0o755)
+        with multiprocessing.get_context("fork").Pool(a.jobs, begin, (a.binary, a.vsftpd, work)) as pool:
+            for name, found, talk, seconds in itertools.chain.from_iterable(pool.imap(play_all, chunks(scenarios))):
+                bad = [d for d in found if not listed(accepted, name, *d)]
+                count += 1
+                known += len(found) - len(bad)
+                unlisted += report(name, bad)
+                failed += bool(bad)
+                if a.verbose and bad:
+                    print("\n".join("    | " + e for e in talk))
+                if a.slow and seconds >= a.slow:
+                    print("%7.1f s  %s" % (seconds, name))
+            pool.close()
+            pool.join()
     finally:
-        for side in sides:
-            side.stop()
+        for pid in running(work + "/"):
+            os.kill(pid, signal.SIGKILL)
         shutil.rmtree(work, ignore_errors=True)
+    for x in accepted if a.accepted else ():
+        print("ACCEPTED by line %d: %s" % (x.number, x.line))
+        for difference, group in itertools.groupby(sorted(x.used, key=lambda d: d[1:]), key=lambda d: d[1:]):
+            group = list(group)
+            report("%s (%d)" % (group[0][0], len(group)), [difference])
     stale = [x for x in accepted if not x.used] if not a.only and LISTED_VERSION in version(a.vsftpd) else []
     for x in stale:
         print("NO LONGER DIFFERS: accepted:%d: %s" % (x.number, x.line))
     print("%d scenarios in %.0f s: %d accepted differences by %d lines of the list, %d unlisted differences, %d lines of the list without one"
           % (count, time.time() - start, known, len(accepted) - len(stale), unlisted, len(stale)))
+    print("  succeeded: %d\n  failed: %d" % (count - failed, failed + len(stale)))
     sys.exit(1 if unlisted or stale or not count else 0)
 
 
