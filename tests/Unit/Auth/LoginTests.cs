@@ -37,11 +37,18 @@ public sealed class LoginTests
     [InlineData(AuthFixture.Expired, AuthFixture.Password)]
     public void A_failure_is_refused_and_not_delayed_by_PAM(string user, string password)
     {
-        Stopwatch watch = Stopwatch.StartNew();
-        using Login login = Login.Try(Login.Site(AuthFixture.Unix), user, password);
-        Assert.False(login.Accepted);
-        Assert.StartsWith("pam_", login.Reason);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1.2), watch.Elapsed.ToString());
+        // PAM's own delay is between one and three seconds each time; a busy machine's comes and goes.
+        TimeSpan quickest = TimeSpan.MaxValue;
+        for (int i = 0; i < 5 && quickest > TimeSpan.FromSeconds(0.9); i++)
+        {
+            Stopwatch watch = Stopwatch.StartNew();
+            using Login login = Login.Try(Login.Site(AuthFixture.Unix), user, password);
+            Assert.False(login.Accepted);
+            Assert.StartsWith("pam_", login.Reason);
+            quickest = watch.Elapsed < quickest ? watch.Elapsed : quickest;
+        }
+
+        Assert.True(quickest < TimeSpan.FromSeconds(0.9), quickest.ToString());
     }
 
     [Fact]

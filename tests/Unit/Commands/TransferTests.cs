@@ -215,7 +215,7 @@ public sealed class TransferTests
         });
         chowner.Start();
         Assert.Equal("226 Transfer complete.", w.Put("STOR f", "x").Last);
-        Assert.True(chowner.Join(5000));
+        Assert.True(chowner.Join(60_000));
         Assert.Equal(Errno.None, Storage.Status(w.Root.At("f"), true, out FileStatus named));
         Assert.Equal(named.Inode, inode);
         Assert.Equal(0x1A0u, named.Permissions);

@@ -55,7 +55,7 @@ internal sealed class WorkerFixture : IDisposable
         using Socket server = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         server.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         server.Listen(1);
-        Client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 15_000 };
+        Client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 60_000 };
         Client.Connect(server.LocalEndPoint!);
         Assert.Equal(Errno.None, Libc.Accept((int)server.Handle, 0, out _serverFd, out _));
         Assert.Equal(Errno.None, Libc.SeqPacketPair(out _listenerEnd, out _listenerTheirs));
@@ -211,7 +211,7 @@ internal sealed class WorkerFixture : IDisposable
 
     internal Socket Connect(int port)
     {
-        Socket data = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 15_000 };
+        Socket data = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 60_000 };
         data.Connect(IPAddress.Loopback, port);
         _open.Add(data);
         return data;
@@ -292,7 +292,7 @@ internal sealed class WorkerFixture : IDisposable
         Stopwatch watch = Stopwatch.StartNew();
         while (!condition())
         {
-            if (watch.ElapsedMilliseconds > 10_000)
+            if (watch.ElapsedMilliseconds > 60_000)
             {
                 return false;
             }

@@ -274,7 +274,7 @@ public sealed class DirectoryListingTests : IDisposable
         long start = Environment.TickCount64;
         ListingEnd end = Run(ListingKind.List, _dir.Full(pattern), new TextSink());
         Assert.True(end is ListingEnd.Failed or ListingEnd.Done);
-        Assert.InRange(Environment.TickCount64 - start, 0, 10_000);
+        Assert.InRange(Environment.TickCount64 - start, 0, 60_000);
     }
 
     [Fact]

@@ -61,7 +61,7 @@ internal sealed class DataFixture : IDisposable
 
     internal FakeWatch Watch { get; } = new();
 
-    internal TransferOptions Options { get; } = new() { AcceptTimeoutSeconds = 5, ConnectTimeoutSeconds = 5, DataTimeoutSeconds = 5, PassivePortMin = 20_000 };
+    internal TransferOptions Options { get; } = new() { AcceptTimeoutSeconds = 60, ConnectTimeoutSeconds = 60, DataTimeoutSeconds = 60, PassivePortMin = 20_000 };
 
     internal DataConnection Data { get; }
 

@@ -90,7 +90,7 @@ public sealed class SendTests
         Libc.Close(fd);
         Assert.Equal(TransferEnd.LocalReadError, r.End);
         Assert.Equal(5, r.Bytes);
-        Assert.InRange(Environment.TickCount64 - start, 0, 2000);
+        Assert.InRange(Environment.TickCount64 - start, 0, 30_000);
     }
 
     [Fact]
@@ -140,7 +140,7 @@ public sealed class SendTests
         long start = Environment.TickCount64;
         Assert.Equal(TransferEnd.Timeout, f.Data.SendFile(fd, 0, 50_000_000).End);
         Libc.Close(fd);
-        Assert.InRange(Environment.TickCount64 - start, 900, 4000);
+        Assert.InRange(Environment.TickCount64 - start, 900, 30_000);
     }
 
     [Fact]
@@ -211,7 +211,7 @@ public sealed class SendTests
         t.Join();
         Libc.Close(fd);
         Assert.Equal(TransferEnd.Aborted, r.End);
-        Assert.InRange(r.Microseconds, 250_000, 3_000_000);
+        Assert.InRange(r.Microseconds, 250_000, 30_000_000);
     }
 
     [Fact]
@@ -269,7 +269,7 @@ public sealed class SendTests
         f.Abort();
         f.Data.LockFile(fd, write: true, out end);
         Assert.Equal(TransferEnd.Aborted, end);
-        f.Options.DataTimeoutSeconds = 5;
+        f.Options.DataTimeoutSeconds = 60;
         Thread t = DataFixture.Beside(() => { Thread.Sleep(200); Libc.Close(other); });
         Assert.Equal(Errno.None, f.Data.LockFile(fd, write: true, out _));
         t.Join();
