@@ -9,14 +9,14 @@ RID     := linux-$(ARCH)
 OUT     := $(CURDIR)/out
 DESTDIR ?=
 PREFIX  ?= /usr
-SOURCES := $(shell find src -name '*.cs' 2>/dev/null) aotftpd.csproj
+SOURCES := $(shell find src -name '*.cs' -o -name '*.order' 2>/dev/null) aotftpd.csproj
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
 export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 export AOTFTPD := $(OUT)/aotftpd
 
-.PHONY: all deps sdk build audit run test test-unit test-system test-clients test-long bench compare-vsftpd lint install clean help
+.PHONY: all deps sdk build audit order run test test-unit test-system test-clients test-long bench compare-vsftpd lint install clean help
 
 all: deps build          ## build out/aotftpd (installs what the build needs)
 
@@ -71,6 +71,9 @@ audit: test-deps build   ## what each process is, live, beside vsftpd's
 bench: test-deps build   ## login cost and memory beside vsftpd
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
 	@tests/namespace.sh python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers
+
+order: test-deps build   ## write anew in which order the compiler lays methods out (after large changes; then build again)
+	@tests/namespace.sh python3 tests/bench/order.py --binary $(OUT)/aotftpd --symbols $(OUT)/publish/aotftpd.dbg --out src/aotftpd.order
 
 compare-vsftpd: test-deps build ## replies, data, files and logs beside the real vsftpd's
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch

@@ -19,6 +19,8 @@ internal readonly unsafe struct Zygote(Role allowed, ulong? childCapabilities, d
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
+        // What a collection leaves to allocate from is cleared at the first object: once here, not in each child.
+        GC.KeepAlive(new object());
     }
 
     /// <inheritdoc/>

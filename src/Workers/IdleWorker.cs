@@ -116,7 +116,7 @@ internal static class IdleWorker
             ClientFd = fds[0],
             LogFd = become.HasLog ? fds[2] : -1,
             ChownerFd = become.HasChowner ? fds[accountAt + 1] : -1,
-            Rest = GC.AllocateUninitializedArray<byte>(become.Rest.Length, pinned: true),
+            Rest = become.Rest.IsEmpty ? [] : GC.AllocateUninitializedArray<byte>(become.Rest.Length, pinned: true),
             Sessions = become.Sessions,
             ClientId = become.ClientId,
             Peer = become.Peer,
@@ -124,7 +124,7 @@ internal static class IdleWorker
         };
         // SECURITY: what a client sent ahead may hold a password, so its copies neither move nor stay.
         become.Rest.CopyTo(birth.Rest);
-        CryptographicOperations.ZeroMemory(frame);
+        CryptographicOperations.ZeroMemory(frame.AsSpan(0, length));
         if (!ReadMemory(fds[1], become.HasAccount ? fds[accountAt] : -1, ref birth))
         {
             return Refuse(birth, "settings or account not readable", ExitStatus.Frames);
