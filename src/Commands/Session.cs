@@ -114,6 +114,9 @@ internal sealed class Session : ITreeWatch
     /// <summary>The one hash at a time, made when first needed.</summary>
     internal Digest Digest => _digest ??= new Digest();
 
+    /// <summary>ALLO's size in bytes for the next upload, 0 if it does not count.</summary>
+    internal long Announced { get; set; }
+
     /// <summary>EPSV ALL was given (RFC 2428 4).</summary>
     internal bool EpsvAll { get; set; }
 
@@ -149,22 +152,41 @@ internal sealed class Session : ITreeWatch
     }
 
     /// <summary>
-    /// Copies an argument out of the line buffer, which a transfer overwrites, and puts the start directory for <c>~</c>.
+    /// Copies an argument out of the line buffer, which a transfer overwrites, and puts the start directory for <c>~</c>
+    /// and, with tilde_user_enable, a user's home for <c>~name</c>.
     /// The span lives until the next call.
     /// </summary>
     internal ReadOnlySpan<byte> Path(ReadOnlySpan<byte> argument)
     {
         int at = 0;
         byte[] path = PathBuffer;
-        if (!argument.IsEmpty && argument[0] == (byte)'~' && (argument.Length == 1 || argument[1] == (byte)'/'))
+        if (!argument.IsEmpty && argument[0] == (byte)'~')
         {
-            _home.CopyTo(path.AsSpan());
-            at = _home.Length;
-            argument = argument[1..];
+            int slash = argument.IndexOf((byte)'/');
+            ReadOnlySpan<byte> name = argument[1..(slash < 0 ? argument.Length : slash)];
+            ReadOnlySpan<byte> home = name.IsEmpty ? _home : HomeOf(name);
+            if (!home.IsEmpty)
+            {
+                home.CopyTo(path);
+                at = home.Length;
+                argument = argument[(1 + name.Length)..];
+            }
         }
 
         argument.CopyTo(path.AsSpan(at));
         return path.AsSpan(0, at + argument.Length);
+    }
+
+    // SECURITY: nothing is read inside a root, where the table of users is what somebody has put there.
+    private ReadOnlySpan<byte> HomeOf(ReadOnlySpan<byte> name)
+    {
+        if (!Settings.TildeUserEnable || Account.Root.Length > 0)
+        {
+            return default;
+        }
+
+        ReadOnlySpan<byte> home = PasswdText.HomeOf(Storage.ReadSmall("/etc/passwd"u8, Limits.UserTableBytesMax), name);
+        return home.Length <= Storage.PathBytesMax ? home : default;
     }
 
     /// <summary>An argument of a listing: options as typed, then the path with <c>~</c> resolved. The span lives until the next call.</summary>

@@ -53,6 +53,9 @@ internal static class Limits
     /// <summary>The largest list (users, e-mails, users kept in a root). It is read whole or refused.</summary>
     internal const int ListFileBytesMax = 1 << 20;
 
+    /// <summary>The largest /etc/passwd in which a session looks for ~name.</summary>
+    internal const int UserTableBytesMax = 1 << 20;
+
     /// <summary>The largest greeting from banner_file.</summary>
     internal const int BannerBytesMax = 100_000;
 

@@ -347,7 +347,7 @@ internal static class OptionTable
         Bool("mdtm_write"u8, true, Yes, S | A,
             "With write_enable, MDTM with a time before the name sets the time of a file."u8),
         Bool("tilde_user_enable"u8, false, Yes, S | A,
-            "A path that begins with ~name is taken to begin in the home of that user. A lone ~ always works."u8).NotYet("names of users in paths are not looked up; a lone ~ works"u8),
+            "A path that begins with ~name is taken to begin in the home of that user. A lone ~ always works."u8),
         Octal("anon_umask"u8, 0b000_111_111, Yes, S | A,
             "The file mode creation mask of anonymous clients. Written with a leading 0 it is octal."u8),
         Octal("local_umask"u8, 0b000_111_111, Yes, S | A,

@@ -43,6 +43,26 @@ internal static class Storage
         return e;
     }
 
+    /// <summary>A whole regular file as its user may read it; empty if that can't be had or is longer than <paramref name="bytesMax"/>.</summary>
+    internal static ReadOnlySpan<byte> ReadSmall(ReadOnlySpan<byte> path, int bytesMax)
+    {
+        if (OpenForReading(path, worldReadableOnly: false, out int fd, out FileStatus status) != Errno.None)
+        {
+            return default;
+        }
+        byte[] content = new byte[(int)Math.Clamp(status.Size, 0, bytesMax + 1L)];
+        int length = 0;
+        int count;
+        do
+        {
+            count = content.Length <= bytesMax && Libc.Read(fd, content.AsSpan(length), out int n) == Errno.None ? n : 0;
+            length += count;
+        }
+        while (count > 0);
+        Libc.Close(fd);
+        return content.AsSpan(0, length);
+    }
+
     /// <summary>
     /// Opens a regular file for RETR. EISDIR for a directory, EACCES for whatever else is no regular file or, with
     /// <paramref name="worldReadableOnly"/>, is not readable by everybody (anon_world_readable_only).

@@ -150,6 +150,32 @@ public sealed class LoginTests : IDisposable
         s.Stop();
     }
 
+    [Theory]
+    [InlineData("tilde_user_enable=YES\n", true)]
+    [InlineData("", false)]
+    [InlineData("tilde_user_enable=YES\nchroot_local_user=YES\n", false)]
+    public void A_path_may_begin_in_a_user_s_home(string config, bool found)
+    {
+        using Server s = Server.Start(Local + config);
+        using FtpConversation a = s.Login(Users.Alice, "alice-pass");
+        if (found)
+        {
+            a.Do("CWD ~" + Users.Anonymous, 250);
+            Assert.Contains("\"/tmp/aott-homes/empty\"", a.Do("PWD", 257).Text);
+            a.Do("CWD ~" + Users.Anonymous + "/..", 250);
+            Assert.Contains("\"/tmp/aott-homes\"", a.Do("PWD", 257).Text);
+            a.Do("CWD ~aott-nobody-such", 550);
+            a.Do("CWD ~" + Users.Bob, 550);
+        }
+        else
+        {
+            a.Do("CWD ~" + Users.Anonymous, 550);
+        }
+        a.Do("CWD ~", 250);
+        Assert.Equal(["mine.txt"], a.Lines("NLST"));
+        s.Stop();
+    }
+
     [Fact]
     public void An_upload_gets_the_umask_and_mode_of_the_configuration()
     {
