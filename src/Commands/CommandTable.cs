@@ -98,7 +98,7 @@ internal static unsafe class CommandTable
     [
         new("ABOR", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Abor),
         new("ACCT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Acct),
-        new("ALLO", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
+        new("ALLO", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
         new("APPE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
         new("CDUP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
         new("CLNT", Argument.Ignored, Gate.None, "CLNT", true, "as FileZilla and lftp send it", &ClientVerbs.Clnt),

@@ -1,10 +1,11 @@
 // The verbs that only answer: ABOR without a transfer, ALLO, HELP, NOOP, SYST (RFC 959 4.1.3).
 // Run by the session worker. An ABOR that met a transfer was honoured there; here its line gets its own reply.
 using System;
+using Aotftpd.Protocol;
 
 namespace Aotftpd.Commands;
 
-/// <summary>Bodies of the verbs without an effect.</summary>
+/// <summary>Bodies of the verbs that do nothing themselves.</summary>
 internal static class SmallVerbs
 {
     internal static void Abor(Session session, ReadOnlySpan<byte> argument)
@@ -19,7 +20,21 @@ internal static class SmallVerbs
         session.Reply.Line(225, "No transfer to ABOR."u8);
     }
 
-    internal static void Allo(Session session, ReadOnlySpan<byte> argument) => session.Reply.Line(202, "ALLO command ignored."u8);
+    /// <summary>Nothing is set aside; but where failed uploads are removed, the size says which have failed (as in Fedora's vsftpd).</summary>
+    internal static void Allo(Session session, ReadOnlySpan<byte> argument)
+    {
+        int blank = argument.IndexOf((byte)' ');
+        bool counts = Digits.TryParseLong(blank < 0 ? argument : argument[..blank], out long bytes) && session.Settings.DeleteFailedUploads && !session.Ascii;
+        session.Announced = counts ? bytes : 0;
+        if (counts)
+        {
+            session.Reply.Line(200, "The next upload must have this size."u8);
+        }
+        else
+        {
+            session.Reply.Line(202, "ALLO command ignored."u8);
+        }
+    }
 
     internal static void Help(Session session, ReadOnlySpan<byte> argument) => CommandTable.WriteHelp(session.Reply);
 

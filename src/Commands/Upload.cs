@@ -35,6 +35,8 @@ internal static class Upload
 
     private static void Receive(Session session, ReadOnlySpan<byte> argument, FileOperation operation, long offset)
     {
+        long announced = session.Announced;
+        session.Announced = 0;
         if (!DataTransfer.IsPrepared(session))
         {
             return;
@@ -50,7 +52,7 @@ internal static class Upload
 
         if (operation == FileOperation.StoreUnique)
         {
-            ReceiveUnique(session, path);
+            ReceiveUnique(session, path, announced);
             return;
         }
 
@@ -64,10 +66,10 @@ internal static class Upload
             return;
         }
 
-        ReceiveInto(session, path, operation, offset, fd, created);
+        ReceiveInto(session, path, operation, offset, announced, fd, created);
     }
 
-    private static void ReceiveUnique(Session session, ReadOnlySpan<byte> path)
+    private static void ReceiveUnique(Session session, ReadOnlySpan<byte> path, long announced)
     {
         Settings settings = session.Settings;
         Span<byte> name = stackalloc byte[Storage.PathBytesMax + 1];
@@ -89,11 +91,11 @@ internal static class Upload
             return;
         }
 
-        ReceiveInto(session, name, FileOperation.StoreUnique, 0, fd, created: true);
+        ReceiveInto(session, name, FileOperation.StoreUnique, 0, announced, fd, created: true);
     }
 
     // Owns the file from here on.
-    private static void ReceiveInto(Session session, ReadOnlySpan<byte> path, FileOperation operation, long offset, int fd, bool created)
+    private static void ReceiveInto(Session session, ReadOnlySpan<byte> path, FileOperation operation, long offset, long announced, int fd, bool created)
     {
         if (!Prepare(session, path, operation, fd))
         {
@@ -111,6 +113,11 @@ internal static class Upload
         bool append = operation == FileOperation.Append;
         bool ascii = session.Ascii && session.Settings.AsciiUploadEnable;
         TransferResult result = ascii ? session.Data.ReceiveFileAscii(fd, offset, append) : session.Data.ReceiveFile(fd, offset, append);
+        if (result.End == TransferEnd.Ok && announced != 0 && !ascii && !HasSize(fd, result.Bytes, announced))
+        {
+            result = new TransferResult(TransferEnd.NetworkError, Errno.None, result.Bytes, result.Microseconds);
+        }
+
         bool success = result.End == TransferEnd.Ok;
         if (!success && session.Settings.DeleteFailedUploads && (created || operation == FileOperation.Store))
         {
@@ -137,6 +144,10 @@ internal static class Upload
         session.LogTransfer(LogAction.Upload, success, session.Absolute(path), in result);
         session.TellState(always: true);
     }
+
+    // Where something is added to a file, some clients announce what they send and others what the whole will be.
+    private static bool HasSize(int fd, long received, long announced) =>
+        received == announced || (Storage.StatusOf(fd, out FileStatus status) == Errno.None && status.Size == announced);
 
     // Lock, truncation, data connection, 150; false with the reply written.
     private static bool Prepare(Session session, ReadOnlySpan<byte> path, FileOperation operation, int fd)
