@@ -371,8 +371,8 @@ internal sealed class Loader
     // The first candidate that exists counts, whatever is wrong with it.
     private byte[] List(int option, int bytesMax, bool needed)
     {
-        string? fault = null;
-        byte[] shown = [];
+        string fault = "";
+        List<string> missing = [];
         if (_settings.Text(option).Length == 0)
         {
             return [];
@@ -385,17 +385,14 @@ internal sealed class Loader
                 WarnIfWritable(option, candidate);
                 return content;
             }
-            if (fault == null || errno != Errno.ENOENT)
-            {
-                fault = here;
-                shown = candidate;
-            }
             if (errno != Errno.ENOENT)
             {
+                fault = $"{HostFile.Show(candidate)} {here}";
                 break;
             }
+            missing.Add(HostFile.Show(candidate));
         }
-        string text = $"{HostFile.Show(shown)} {fault}";
+        string text = fault.Length > 0 ? fault : string.Join(" and ", missing) + (missing.Count == 1 ? " does not exist" : " do not exist");
         if (needed)
         {
             Error(option, text);

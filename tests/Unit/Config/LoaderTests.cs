@@ -153,6 +153,13 @@ public sealed class LoaderTests : IDisposable
     }
 
     [Fact]
+    public void Missing_list_of_the_default_name_is_reported_with_all_places()
+    {
+        string errors = Errors((true, Write("a.conf", Base + "local_enable=YES\nchroot_list_enable=YES\n")));
+        Assert.Contains($"{_folder}/chroot_list and /etc/vsftpd/chroot_list and /etc/vsftpd.chroot_list do not exist", errors);
+    }
+
+    [Fact]
     public void List_that_others_can_write_gets_a_warning()
     {
         string list = Write("users", "x\n");
