@@ -37,6 +37,10 @@ out/forks/forks: $(SOURCES) $(wildcard tests/Forks/*.cs) tests/Forks/Forks.cspro
 out/hostile/aotftpd: $(SOURCES) $(wildcard tests/Hostile/*) | sdk
 	dotnet publish tests/Hostile/Hostile.csproj -c Release -r $(RID) -o $(OUT)/hostile
 
+# The product with workers that collect wherever they wait or look at a file; see tests/Soak.
+out/soak/aotftpd: $(SOURCES) $(wildcard tests/Soak/*) | sdk
+	dotnet publish tests/Soak/Soak.csproj -c Release -r $(RID) -o $(OUT)/soak
+
 sdk:
 	@dotnet --list-sdks 2>/dev/null | grep -q '^10\.' || { echo "The .NET 10 SDK is missing: 'dnf install dotnet-sdk-10.0' on Fedora; elsewhere see https://dotnet.microsoft.com/download/dotnet/10.0" >&2; exit 1; }
 
@@ -61,7 +65,7 @@ test-system: test-deps build out/forks/forks out/hostile/aotftpd ## system tests
 test-clients: test-deps build ## FluentFTP, where it can be restored
 	@tests/run.sh clients
 
-test-long: test-deps build out/forks/forks out/hostile/aotftpd ## all tests, with those that take minutes
+test-long: test-deps build out/forks/forks out/hostile/aotftpd out/soak/aotftpd ## all tests, with those that take minutes
 	@AOTFTPD_LONG=1 tests/run.sh unit system clients compare
 
 audit: test-deps build   ## what each process is, live, beside vsftpd's

@@ -369,12 +369,22 @@ internal static unsafe partial class Libc
         }
     }
 
+    private static void CloseReceived(int fd, bool trusted)
+    {
+        if (!trusted)
+        {
+            SetLingerOff(fd);
+        }
+        Close(fd);
+    }
+
     /// <summary>
     /// Receives one frame. <paramref name="length"/> 0 means that the other side is gone. Descriptors beyond the span's length,
-    /// or cut control data (MSG_CTRUNC), close everything received and give EPROTO; so does a cut frame (MSG_TRUNC), which gives EMSGSIZE.
+    /// or cut control data (MSG_CTRUNC), close everything received and give EPROTO with the frame; so does a cut frame (MSG_TRUNC), which gives EMSGSIZE.
+    /// <paramref name="trusted"/>: the sender passes on no socket that lingers; the filters of workers forbid to make sure.
     /// <paramref name="senderPid"/> is the sender's pid in our namespace where SO_PASSCRED is on, else 0.
     /// </summary>
-    internal static Errno ReceiveFrame(int fd, Span<byte> frame, Span<int> descriptors, int flags, out int length, out int descriptorCount, out int senderPid)
+    internal static Errno ReceiveFrame(int fd, Span<byte> frame, Span<int> descriptors, int flags, out int length, out int descriptorCount, out int senderPid, bool trusted = false)
     {
         const int ControlBytes = 256;
         byte* control = stackalloc byte[ControlBytes];
@@ -394,6 +404,7 @@ internal static unsafe partial class Libc
             {
                 return LastErrno;
             }
+            length = (int)n;
             bool bad = (message.Flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
             nuint at = 0;
             while (at + 16 <= message.ControlLength)
@@ -417,8 +428,7 @@ internal static unsafe partial class Libc
                     }
                     else
                     {
-                        SetLingerOff(received);
-                        Close(received);
+                        CloseReceived(received, trusted);
                         bad = true;
                     }
                 }
@@ -428,13 +438,11 @@ internal static unsafe partial class Libc
             {
                 for (int i = 0; i < descriptorCount; i++)
                 {
-                    SetLingerOff(descriptors[i]);
-                    Close(descriptors[i]);
+                    CloseReceived(descriptors[i], trusted);
                 }
                 descriptorCount = 0;
                 return (message.Flags & MSG_TRUNC) != 0 ? Errno.EMSGSIZE : Errno.EPROTO;
             }
-            length = (int)n;
             return Errno.None;
         }
     }

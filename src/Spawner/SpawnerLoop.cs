@@ -71,7 +71,7 @@ internal static unsafe class SpawnerLoop
             {
                 continue;
             }
-            Errno e = Libc.ReceiveFrame(Child.SocketDescriptor, frame, descriptors, 0, out int length, out int received, out _);
+            Errno e = Libc.ReceiveFrame(Child.SocketDescriptor, frame, descriptors, 0, out int length, out int received, out _, trusted: true);
             if (e != Errno.None || length == 0)
             {
                 return e == Errno.None ? 0 : 1;

@@ -47,19 +47,21 @@ internal sealed class ListenerLink
         Span<int> descriptors = stackalloc int[FrameTable.DescriptorsMax];
         while (!Gone)
         {
-            Errno e = Libc.ReceiveFrame(Fd, frame, descriptors, Libc.MSG_DONTWAIT, out int length, out int count, out _);
+            Errno e = Libc.ReceiveFrame(Fd, frame, descriptors, Libc.MSG_DONTWAIT, out int length, out int count, out _, trusted: true);
             if (e == Errno.EAGAIN)
             {
                 return true;
             }
-            if (e != Errno.None || length == 0
+            // EPROTO: no descriptor was free for what the frame brought. It is an answer all the same.
+            if (e is not (Errno.None or Errno.EPROTO) || length == 0
                 || FrameTable.Fault(frame[..length], count, Role.Listener, Role.Session, out FrameKind kind) != null)
             {
                 CloseAll(descriptors[..count]);
                 Gone = true;
                 return false;
             }
-            Take(kind, frame[..length], descriptors[..count]);
+            int errno = kind is not (FrameKind.SocketsAre or FrameKind.DataSocket) ? 0 : e == Errno.None ? ErrnoFrame.Read(frame[..length]) : (int)Errno.EMFILE;
+            Take(kind, errno, descriptors[..count]);
         }
         return false;
     }
@@ -117,12 +119,12 @@ internal sealed class ListenerLink
         }
     }
 
-    private void Take(FrameKind kind, ReadOnlySpan<byte> frame, ReadOnlySpan<int> descriptors)
+    private void Take(FrameKind kind, int errno, ReadOnlySpan<int> descriptors)
     {
         switch (kind)
         {
             case FrameKind.SocketsAre:
-                Passive.Answered(ErrnoFrame.Read(frame), descriptors);
+                Passive.Answered(errno, descriptors);
                 break;
             case FrameKind.DataSocket when _answersToDrop > 0:
                 _answersToDrop--;
@@ -131,7 +133,7 @@ internal sealed class ListenerLink
             case FrameKind.DataSocket when _dataPending:
                 _dataPending = false;
                 _dataAnswered = true;
-                _dataErrno = ErrnoFrame.Read(frame);
+                _dataErrno = errno;
                 _dataSocket = descriptors.IsEmpty ? -1 : descriptors[0];
                 break;
             case FrameKind.Drain:

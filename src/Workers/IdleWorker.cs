@@ -100,7 +100,7 @@ internal static class IdleWorker
         ProcessTitle.Set("idle"u8);
         Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
         byte[] frame = s_frame;
-        if (Libc.ReceiveFrame(ListenerFd, frame, fds, 0, out int length, out int count, out _) != Errno.None || length == 0)
+        if (Libc.ReceiveFrame(ListenerFd, frame, fds, 0, out int length, out int count, out _, trusted: true) != Errno.None || length == 0)
         {
             return ExitStatus.Done;
         }

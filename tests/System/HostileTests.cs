@@ -15,8 +15,6 @@ public sealed class HostileTests(ITestOutputHelper output)
 {
     private const string Config = "local_enable=YES\nmax_login_fails=100\nlocal_root=$ROOT\nmax_clients=2000\nchown_uploads=YES\nchown_username=" + Users.Chown + "\n";
 
-    private static bool Long => Environment.GetEnvironmentVariable("AOTFTPD_LONG") is not null;
-
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
 
     // Roles whose descriptors and life must be the same afterwards.
@@ -95,7 +93,7 @@ public sealed class HostileTests(ITestOutputHelper output)
     [Fact]
     public void Random_and_mutated_frames()
     {
-        int wanted = Long ? 200_000 : 6_000, sent = 0, connections = 0;
+        int wanted = Sys.Long ? 200_000 : 6_000, sent = 0, connections = 0;
         double longest = 0;
         Beside("frames", 20, s =>
         {
@@ -116,7 +114,7 @@ public sealed class HostileTests(ITestOutputHelper output)
     [Fact]
     public void Frames_with_descriptors()
     {
-        int wanted = Long ? 5_000 : 300, sent = 0, refused = 0;
+        int wanted = Sys.Long ? 5_000 : 300, sent = 0, refused = 0;
         int[] counts = [1, 2, 16, 100, 253];
         Beside("descriptors", 20, s =>
         {

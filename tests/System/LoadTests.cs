@@ -111,7 +111,7 @@ public sealed class LoadTests(ITestOutputHelper output)
     [Fact]
     public void A_flood_of_long_logins_is_served_in_the_long_run()
     {
-        if (Environment.GetEnvironmentVariable("AOTT_LONG") is null && Environment.GetEnvironmentVariable("AOTFTPD_LONG") is null)
+        if (!Sys.Long)
         {
             Assert.Skip("takes minutes: make test-long");
         }

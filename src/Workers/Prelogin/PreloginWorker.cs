@@ -278,7 +278,7 @@ internal sealed class PreloginDialogue
         Span<int> descriptors = stackalloc int[FrameTable.DescriptorsMax];
         while (true)
         {
-            Errno e = Libc.ReceiveFrame(_control.Link.Fd, frame, descriptors, 0, out int length, out int count, out _);
+            Errno e = Libc.ReceiveFrame(_control.Link.Fd, frame, descriptors, 0, out int length, out int count, out _, trusted: true);
             for (int i = 0; i < count; i++)
             {
                 Libc.Close(descriptors[i]);

@@ -13,6 +13,9 @@ internal static partial class Sys
 {
     internal const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
 
+    /// <summary>True for the tests that take minutes (`make test-long`).</summary>
+    internal static bool Long { get; } = Environment.GetEnvironmentVariable("AOTFTPD_LONG") is not null;
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int pid, int signal);
 
