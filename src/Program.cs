@@ -100,17 +100,17 @@ internal static unsafe class Program
     }
 
     /// <summary>It reads what only root may read: not dumpable, like all that hold more than their own.</summary>
-    private static string? ConfineConfig(RoleArgument mode) => Libc.Prctl(Libc.PR_SET_DUMPABLE, 0) != Errno.None ? "PR_SET_DUMPABLE" : mode.Filters ? Proof.Open(-1) ?? Filter(mode, Role.Config) ?? Proof.Born(true, out _) : null;
+    private static string? ConfineConfig(RoleArgument mode) => Libc.Prctl(Libc.PR_SET_DUMPABLE, 0) != Errno.None ? "PR_SET_DUMPABLE" : mode.Filters ? Proof.Open(-1) ?? Filter(mode, Role.Config) ?? Proof.Born(RoleTable.Filters(Role.Config, mode), out _) : null;
 
     private static int RunExecd(RoleArgument mode, Role role, uint uid, uint gid, delegate*<int, void> run)
     {
         ulong keep = RoleTable.Capabilities(role, mode);
-        string? fault = RoleTable.Of(role).Limits.Apply() ?? Proof.Open(-1)
+        string? fault = Landlock.Probe(mode.Landlock) ?? RoleTable.Of(role).Limits.Apply() ?? Proof.Open(-1)
             ?? Drop.ExecdRole(uid, gid, mode.EmptyRootNul(workersSide: false), keep, mode.ChangeIds, shutIn: true)
             ?? Proof.ClimbBack(uid, keep, mode.ChangeIds)
             ?? (Landlock.HidesOutside(Reach.None) ? Proof.Walled() : null)
             ?? Filter(mode, role)
-            ?? Proof.Check(uid, gid, 0, keep, RoleTable.Of(role).Threads, mode.Filters, mode.ChangeIds, mode.Filters);
+            ?? Proof.Check(uid, gid, 0, keep, RoleTable.Of(role).Threads, mode.Filters, mode.ChangeIds, RoleTable.Filters(role, mode));
         if (fault != null)
         {
             return ExitStatus.Setup;

@@ -22,9 +22,6 @@ internal sealed class Plan
     /// <summary>Privileges that the configuration asks for and the start has to give.</summary>
     internal List<Need> Needs { get; }
 
-    /// <summary>True if this kernel has Landlock, whole or in part.</summary>
-    internal bool HasLandlock { get; } = Libc.LandlockAbi(out int abi) == Errno.None && abi > 0;
-
     /// <summary>Walls that this machine does not give, in words for the administrator; those of namespaces are found by trying.</summary>
     internal List<string> AbsentWalls { get; } = [];
 
@@ -59,11 +56,11 @@ internal sealed class Plan
         ulong workers = given.For(Holder.Workers) | given.For(Holder.WorkersMakers), auth = given.For(Holder.Auth);
         ulong host = given.For(Holder.Host) | given.For(Holder.Chowner) | auth;
         (uid, gid) = root ? (snapshot.Service.Uid, snapshot.Service.Gid) : (uid, gid);
-        Plan plan = new(new(root, true, root, uid, gid, host, workers, auth, given.For(Holder.Listener), lacking, filters, hostFilter, false, emptyRoot), given);
+        Plan plan = new(new(root, true, root, uid, gid, host, workers, auth, given.For(Holder.Listener), lacking, filters, hostFilter, Libc.LandlockAbi(out _) == Errno.None, 0, false, emptyRoot), given);
         plan.AbsentPrivileges.AddRange(absent);
         if (s.SeccompSandbox && !filters)
         {
-            plan.AbsentWalls.Add("this kernel has no seccomp filters: seccomp_sandbox is without effect");
+            plan.AbsentWalls.Add("no seccomp filter can be had from this kernel, or from what started us: seccomp_sandbox is without effect");
         }
         if (filters && !hostFilter)
         {

@@ -25,7 +25,7 @@ internal sealed class PrivilegeRow
 
     internal required bool NoNewPrivileges { get; init; }
 
-    /// <summary>How many seccomp filters it is under, those that it inherits included.</summary>
+    /// <summary>How many of our seccomp filters it is under, those of the roles that start it included.</summary>
     internal required int Filters { get; init; }
 
     /// <summary>Namespaces, as in /proc/PID/ns, that are not the machine's.</summary>
@@ -63,7 +63,7 @@ internal static class PrivilegeTable
                 Capabilities = capabilities,
                 Inheritable = (row.Role & Role.Spawners) != 0 ? capabilities : 0,
                 NoNewPrivileges = RoleTable.NoNewPrivileges(row.Role, mode),
-                Filters = Array.FindAll(Lineage(row.Role), r => RoleTable.Of(r).Filter != FilterRole.None && RoleTable.Filtered(r, mode)).Length,
+                Filters = RoleTable.Filters(row.Role, mode),
                 Namespaces = namespaces,
                 Texts =
                 [
@@ -76,16 +76,6 @@ internal static class PrivilegeTable
         }
         return rows;
     }
-
-    /// <summary>The role and those that it inherits from.</summary>
-    private static Role[] Lineage(Role role) => role switch
-    {
-        Role.Listener or Role.SpawnerWorkers or Role.SpawnerHost => [role],
-        Role.ZygoteWorkers => [Role.SpawnerWorkers, role],
-        Role.Idle or Role.Prelogin or Role.Session => [Role.SpawnerWorkers, Role.ZygoteWorkers, role],
-        Role.Auth => [Role.SpawnerHost, Role.ZygoteHost, role],
-        _ => [Role.SpawnerHost, role],
-    };
 
     private static string User(RoleRow row, Plan plan, Snapshot s)
     {
@@ -119,7 +109,7 @@ internal static class PrivilegeTable
             return "none";
         }
         FilterRole filter = FilterRole.None;
-        foreach (Role r in Lineage(row.Role))
+        foreach (Role r in RoleTable.Lineage(row.Role))
         {
             filter = RoleTable.Of(r).Filter is not FilterRole.None and var own ? own : filter;
         }
@@ -133,7 +123,7 @@ internal static class PrivilegeTable
         Array.FindAll(SeccompTable.Rows, r => (r.Roles & filter) != 0 && r.Answer == SeccompTable.Allow == allowed).Length;
 
     private static string Reach(RoleRow row, Plan plan, Settings s) => !row.Landlock ? "-"
-        : !plan.HasLandlock ? "absent"
+        : !plan.Mode.Landlock ? "absent"
         : row.Role != Role.Session ? "nothing"
         : s.LocalEnable && s.WriteEnable && (!s.ChrootLocalUser || s.ChrootListEnable) ? "root|all" : "root";
 

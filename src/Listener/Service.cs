@@ -75,7 +75,7 @@ internal sealed partial class Service
         }
         fault ??= Proof.ClimbBack(mode.ServiceUid, keep, mode.ChangeIds)
             ?? (mode.Filters ? new SeccompFilter(row.Filter).OnEveryThread() : null)
-            ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, row.Threads, true, mode.ChangeIds, mode.Filters);
+            ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, row.Threads, true, mode.ChangeIds, RoleTable.Filters(Role.Listener, mode));
         if (fault != null)
         {
             Complain(start.Stderr, "aotftpd: the listener could not give up its privilege: " + fault + "\n");

@@ -54,8 +54,13 @@ internal static unsafe partial class Libc
         return Prctl(PR_SET_SECCOMP, SeccompModeFilter, (nint)(&program));
     }
 
-    /// <summary>True if the kernel knows filters and the action that ends the whole process (Linux 4.14).</summary>
-    internal static bool HasFilters(uint action) => syscall(SysNo.Seccomp, SeccompGetActionAvailable, 0, (nint)(&action), 0, 0, 0) == 0;
+    /// <summary>
+    /// True if the kernel knows filters and the action that ends the whole process (Linux 4.14), and nobody forbids us to install one: EFAULT is
+    /// its answer to a program at address 0, on both roads that we take.
+    /// </summary>
+    internal static bool HasFilters(uint action) => syscall(SysNo.Seccomp, SeccompGetActionAvailable, 0, (nint)(&action), 0, 0, 0) == 0
+        && syscall(SysNo.Seccomp, SeccompSetModeFilter, SeccompFilterFlagTsync, 0, 0, 0, 0) < 0 && LastErrno == Errno.EFAULT
+        && Prctl(PR_SET_SECCOMP, SeccompModeFilter, 0) == Errno.EFAULT;
 
     /// <summary>Kills a process by tgkill(2) of its first thread: SIGKILL ends all of them.</summary>
     internal static Errno KillProcess(int pid) => syscall(SysNo.Tgkill, pid, pid, SIGKILL, 0, 0, 0) < 0 ? LastErrno : Errno.None;

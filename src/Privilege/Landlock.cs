@@ -2,6 +2,7 @@
 // still reach is worked out from the configuration before a byte of a client is read. Run by every role that has one, on
 // each of its threads, after it has become its user; it trusts the kernel and its caller.
 // A kernel without Landlock, or with an older one, gives less: the start has said so (Fault), and require_isolation refuses.
+// Where the start found it, a role that does not fails.
 using System;
 using Aotftpd.Native;
 
@@ -53,19 +54,23 @@ internal static class Landlock
     private static int s_abi = -1;
     private static ulong s_errata;
 
-    /// <summary>Asks the kernel once for the process and those that it forks. Null, or what failed: absence is no failure.</summary>
-    internal static string? Probe()
+    /// <summary>
+    /// Asks the kernel once for the process and those that it forks; where the start found that none is <paramref name="given"/>, there is none.
+    /// Null, or what failed.
+    /// </summary>
+    internal static string? Probe(bool given)
     {
+        s_abi = given ? s_abi : 0;
         if (s_abi >= 0)
         {
             return null;
         }
         Errno e = Libc.LandlockAbi(out int abi);
-        if (e is not (Errno.None or Errno.ENOSYS or Errno.EOPNOTSUPP))
+        if (e != Errno.None)
         {
             return "Landlock's version: " + ErrnoText.Name(e);
         }
-        s_abi = e == Errno.None ? abi : 0;
+        s_abi = abi;
         s_errata = s_abi >= AbiWhole ? Libc.LandlockErrata() : 0;
         return null;
     }
@@ -73,10 +78,8 @@ internal static class Landlock
     /// <summary>What of this wall is missing on this machine, in words for the administrator; null if nothing is.</summary>
     internal static string? Fault()
     {
-        string? fault = Probe();
-        return fault ?? s_abi switch
+        return Probe(true) is { } fault ? "no Landlock can be had (" + fault + "): sessions are kept in their root by chroot alone" : s_abi switch
         {
-            0 => "the kernel has no Landlock: sessions are kept in their root by chroot alone",
             1 => "this kernel's Landlock (ABI 1) forbids renaming across directories: sessions that may write go without it, and no port is limited",
             < 4 => $"this kernel's Landlock (ABI {s_abi}) does not limit TCP ports",
             < AbiWhole => $"this kernel's Landlock (ABI {s_abi}) does not limit signals and abstract sockets",
@@ -91,7 +94,7 @@ internal static class Landlock
     internal static string? Make(in Reach reach, int root, out int ruleset)
     {
         ruleset = -1;
-        string? fault = Probe();
+        string? fault = Probe(true);
         if (fault != null || s_abi == 0)
         {
             return fault;

@@ -2,6 +2,7 @@
 // (there is no /proc in a jail) and read afterwards: their text is made at the moment of reading.
 // A proof that fails ends the process before a byte of its client is read.
 using System;
+using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using Aotftpd.Native;
 
@@ -96,10 +97,10 @@ internal static class Proof
 
     /// <summary>
     /// Reads all status files, compares them with what the role must be, and closes them. <paramref name="capabilities"/> are the permitted and
-    /// effective ones; inheritable, ambient and bounding sets must be empty. <paramref name="filtered"/>: each thread has a seccomp filter.
+    /// effective ones; inheritable, ambient and bounding sets must be empty. <paramref name="filters"/>: so many seccomp filters on each thread; 0: any.
     /// </summary>
     [SkipLocalsInit]
-    internal static string? Check(uint uid, uint gid, int groups, ulong capabilities, int threads, bool noNewPrivileges, bool changedIds, bool filtered)
+    internal static string? Check(uint uid, uint gid, int groups, ulong capabilities, int threads, bool noNewPrivileges, bool changedIds, int filters)
     {
         string? fault = s_count == threads ? null : "wrong number of threads";
         Span<byte> text = stackalloc byte[4096];
@@ -110,7 +111,7 @@ internal static class Proof
                 fault ??= "status not readable";
             }
             fault ??= CheckStatus(text[..n], uid, gid, groups, capabilities, noNewPrivileges, changedIds)
-                ?? (filtered && Hex(Field(text[..n], "\nSeccomp:"u8)) != 2 ? "no seccomp filter" : null);
+                ?? Filtered(text[..n], filters);
             Libc.Close(s_status[i]);
         }
         Done();
@@ -119,24 +120,28 @@ internal static class Proof
 
     /// <summary>
     /// For a role that keeps ids and sets as it was born with them: reads all status files and closes them. <paramref name="permitted"/> is what any
-    /// thread holds; <paramref name="filtered"/> as in <see cref="Check"/>.
+    /// thread holds; <paramref name="filters"/> as in <see cref="Check"/>.
     /// </summary>
     [SkipLocalsInit]
-    internal static string? Born(bool filtered, out ulong permitted)
+    internal static string? Born(int filters, out ulong permitted)
     {
         permitted = 0;
         string? fault = s_count == 0 ? "no thread seen" : null;
         Span<byte> text = stackalloc byte[4096];
         for (int i = 0; i < s_count; i++)
         {
-            fault ??= Libc.Read(s_status[i], text, out int n) != Errno.None ? "status not readable"
-                : filtered && Hex(Field(text[..n], "\nSeccomp:"u8)) != 2 ? "no seccomp filter" : null;
+            fault ??= Libc.Read(s_status[i], text, out int n) != Errno.None ? "status not readable" : Filtered(text[..n], filters);
             permitted |= fault == null ? Hex(Field(text, "\nCapPrm:"u8)) : 0;
             Libc.Close(s_status[i]);
         }
         Done();
         return fault;
     }
+
+    /// <summary>SECURITY: that there is a filter says nothing where one was inherited; the count does, where the kernel gives it (Linux 5.9).</summary>
+    private static string? Filtered(ReadOnlySpan<byte> text, int filters) =>
+        filters == 0 || (Hex(Field(text, "\nSeccomp:"u8)) == 2
+            && (!Utf8Parser.TryParse(Field(text, "\nSeccomp_filters:"u8).TrimStart((byte)'\t'), out int n, out _) || n == filters)) ? null : "not the seccomp filters of its role";
 
     private static string? CheckStatus(ReadOnlySpan<byte> text, uint uid, uint gid, int groups, ulong capabilities, bool noNewPrivileges, bool changedIds)
     {

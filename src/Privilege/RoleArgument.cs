@@ -20,24 +20,26 @@ namespace Aotftpd.Privilege;
 /// <param name="AbsentCapabilities">What the configuration asked for and the start was not given.</param>
 /// <param name="Filters">True where every process installs its seccomp filter (seccomp_sandbox, and the kernel has them).</param>
 /// <param name="HostFilter">True where <c>spawner host</c> can have one as well: it needs SYS_ADMIN, or no_new_privs.</param>
+/// <param name="Landlock">True where this machine gives it: no role may then be without.</param>
+/// <param name="InheritedFilters">Seccomp filters that the start itself was under: whoever started it has given them to all.</param>
 /// <param name="ProcGiven">True where <c>/proc</c> is covered on the workers' side, and <see cref="Namespaces.ProcDescriptor"/> stands for it.</param>
 /// <param name="EmptyRoot">secure_chroot_dir, or the private empty directory in its place.</param>
 internal sealed record RoleArgument(
     bool ChangeIds, bool Chroot, bool HostChroot, uint ServiceUid, uint ServiceGid, ulong HostCapabilities, ulong WorkersCapabilities, ulong AuthCapabilities,
-    ulong ListenerCapabilities, ulong AbsentCapabilities, bool Filters, bool HostFilter,
+    ulong ListenerCapabilities, ulong AbsentCapabilities, bool Filters, bool HostFilter, bool Landlock, int InheritedFilters,
     bool ProcGiven, byte[] EmptyRoot)
 {
-    private const int Numbers = 13;
+    private const int Numbers = 15;
 
     /// <summary>A service without any privilege or wall.</summary>
-    internal static RoleArgument Nothing { get; } = new(false, false, false, 0, 0, 0, 0, 0, 0, 0, false, false, false, []);
+    internal static RoleArgument Nothing { get; } = new(false, false, false, 0, 0, 0, 0, 0, 0, 0, false, false, false, 0, false, []);
 
-    /// <summary>Thirteen numbers and a path, separated by commas; the path comes last and may hold any byte but NUL.</summary>
+    /// <summary>Fifteen numbers and a path, separated by commas; the path comes last and may hold any byte but NUL.</summary>
     internal byte[] ToText()
     {
         string head = string.Create(
             CultureInfo.InvariantCulture,
-            $"{(ChangeIds ? 1 : 0)},{(Chroot ? 1 : 0)},{(HostChroot ? 1 : 0)},{ServiceUid},{ServiceGid},{HostCapabilities},{WorkersCapabilities},{AuthCapabilities},{ListenerCapabilities},{AbsentCapabilities},{(Filters ? 1 : 0)},{(HostFilter ? 1 : 0)},{(ProcGiven ? 1 : 0)},");
+            $"{(ChangeIds ? 1 : 0)},{(Chroot ? 1 : 0)},{(HostChroot ? 1 : 0)},{ServiceUid},{ServiceGid},{HostCapabilities},{WorkersCapabilities},{AuthCapabilities},{ListenerCapabilities},{AbsentCapabilities},{(Filters ? 1 : 0)},{(HostFilter ? 1 : 0)},{(Landlock ? 1 : 0)},{InheritedFilters},{(ProcGiven ? 1 : 0)},");
         byte[] text = new byte[head.Length + EmptyRoot.Length];
         Encoding.ASCII.GetBytes(head, text);
         EmptyRoot.CopyTo(text, head.Length);
@@ -57,7 +59,7 @@ internal sealed record RoleArgument(
             }
         }
         return new(numbers[0] == 1, numbers[1] == 1, numbers[2] == 1, (uint)numbers[3], (uint)numbers[4], numbers[5], numbers[6], numbers[7], numbers[8], numbers[9],
-            numbers[10] == 1, numbers[11] == 1, numbers[12] == 1, Encoding.UTF8.GetBytes(parts[Numbers]));
+            numbers[10] == 1, numbers[11] == 1, numbers[12] == 1, (int)numbers[13], numbers[14] == 1, Encoding.UTF8.GetBytes(parts[Numbers]));
     }
 
     /// <summary>The descriptor that stands for <c>/proc</c> in processes of this argument; −1: the path itself.</summary>

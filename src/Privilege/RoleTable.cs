@@ -106,4 +106,25 @@ internal static class RoleTable
     /// <summary>True if a role is under at least one seccomp filter.</summary>
     internal static bool Filtered(Role role, RoleArgument mode) =>
         role is Role.SpawnerHost or Role.ZygoteHost or Role.Auth ? mode.HostFilter : mode.Filters;
+
+    /// <summary>How many filters every thread of a role is under, its own and those of the roles that started it; 0 where it has none of ours.</summary>
+    internal static int Filters(Role role, RoleArgument mode)
+    {
+        int ours = 0;
+        foreach (Role r in Lineage(role))
+        {
+            ours += Of(r).Filter != FilterRole.None && Filtered(r, mode) ? 1 : 0;
+        }
+        return ours == 0 ? 0 : ours + mode.InheritedFilters;
+    }
+
+    /// <summary>The role and those whose filters it inherits.</summary>
+    internal static Role[] Lineage(Role role) => role switch
+    {
+        Role.Listener or Role.SpawnerWorkers or Role.SpawnerHost => [role],
+        Role.ZygoteWorkers => [Role.SpawnerWorkers, role],
+        Role.Idle or Role.Prelogin or Role.Session => [Role.SpawnerWorkers, Role.ZygoteWorkers, role],
+        Role.Auth => [Role.SpawnerHost, Role.ZygoteHost, role],
+        _ => [Role.SpawnerHost, role],
+    };
 }

@@ -48,7 +48,7 @@ internal static unsafe class SpawnerEntry
             Child.ExecSelf(Child.ArgumentVector([word.ToArray(), mode.ToText(), Encoding.ASCII.GetBytes(SecondStage)]));
             return ExitStatus.Setup;
         }
-        if ((Proof.Open(mode.ProcDescriptor) ?? Proof.Born(filtered, out permitted)) != null || (permitted & ~keep) != 0)
+        if ((Proof.Open(mode.ProcDescriptor) ?? Proof.Born(RoleTable.Filters(self, mode), out permitted)) != null || (permitted & ~keep) != 0)
         {
             return ExitStatus.Setup;
         }
@@ -86,7 +86,7 @@ internal static unsafe class SpawnerEntry
         ulong permitted = 0;
         FilterRole own = RoleTable.Of(self).Filter;
         string? fault = Proof.Open(mode.ProcDescriptor) ?? (filtered && own != FilterRole.None ? new SeccompFilter(own).OnEveryThread() : null);
-        if ((fault ?? Proof.Born(filtered, out permitted)) != null)
+        if ((fault ?? Proof.Born(RoleTable.Filters(self, mode), out permitted)) != null)
         {
             return ExitStatus.Setup;
         }

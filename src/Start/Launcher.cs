@@ -91,7 +91,7 @@ internal static unsafe class Launcher
         plan.AbsentWalls.ForEach(text => Missing(settings, handed, text));
         plan.AbsentPrivileges.ForEach(text => Warn(handed, text));
         handed.Notes.AddRange(PrivilegeTable.Lines(PrivilegeTable.Of(plan, snapshot)));
-        RoleArgument mode = plan.Mode;
+        RoleArgument mode = plan.Mode with { InheritedFilters = OwnFilters() };
         handed.Control = Sockets.OpenControl(settings.ControlSocket, handed.Client >= 0);
         handed.Notify = Sockets.OpenNotify(out handed.WatchdogMilliseconds);
         Check(Libc.SealedMemFd(snapshot.Serialize(RoleMask.All), out int memory), "settings memory");
@@ -107,6 +107,14 @@ internal static unsafe class Launcher
         handed.Stderr = readyPipe < 0 ? terminal : -1;
         StartSpawners(settings, mode, handed, terminal);
         BecomeListener(mode, root, handed);
+    }
+
+    /// <summary>How many seccomp filters whoever started us has put us under; 0 also where the kernel does not tell (before Linux 5.9), nor is asked later.</summary>
+    private static int OwnFilters()
+    {
+        const string Field = "Seccomp_filters:";
+        string? line = Array.Find(File.ReadAllLines("/proc/self/status"), l => l.StartsWith(Field, StringComparison.Ordinal));
+        return line == null ? 0 : int.Parse(line.AsSpan(Field.Length));
     }
 
     /// <summary>A log that can not be opened is told before anything is started; the config role opens them again for the logger.</summary>

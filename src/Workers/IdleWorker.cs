@@ -32,13 +32,15 @@ internal static class IdleWorker
         s_prelogin = new(RoleTable.Of(Role.Prelogin).Filter);
         s_session = new(RoleTable.Of(Role.Session).Filter);
         s_reading = new(FilterRole.SessionReading);
-        s_landlock = Landlock.Probe();
+        s_landlock = Landlock.Probe(mode.Landlock);
+        s_filters = RoleTable.Filters(Role.Session, mode);
         ControlConnection.MakeSpareBuffers();
     }
 
     private static byte[] s_frame = [];
     private static SeccompFilter? s_prelogin, s_session, s_reading;
     private static string? s_landlock;
+    private static int s_filters;
 
     /// <summary>
     /// A prelogin and a session without a client, in the zygote: what is set up at the first use (tables, bindings of calls) is then
@@ -134,7 +136,7 @@ internal static class IdleWorker
         {
             return Refuse(birth, fault, ExitStatus.Setup);
         }
-        fault = Proof.Check(s_uid, s_gid, s_groups, 0, RoleTable.Of(Role.Idle).Threads, true, s_mode.ChangeIds, s_mode.Filters);
+        fault = Proof.Check(s_uid, s_gid, s_groups, 0, RoleTable.Of(Role.Idle).Threads, true, s_mode.ChangeIds, s_filters);
         if (fault != null)
         {
             return Refuse(birth, "proof of the drop: " + fault, ExitStatus.Proof);

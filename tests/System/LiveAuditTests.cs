@@ -26,7 +26,7 @@ public sealed class LiveAuditTests
 
     private static string Script([CallerFilePath] string self = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(self)!, "..", "audit.py"));
 
-    private static Sys.Result Audit(string kind, int listener, string? jail = null) => Sys.Run("python3",
+    internal static Sys.Result Audit(string kind, int listener, string? jail = null) => Sys.Run("python3",
         [Script(), "--kind", kind, "--pid", listener.ToString(), "--user", "service=" + Users.Service, "--user", "nopriv=" + Users.Nopriv, "--user", "anonymous=" + Users.Anonymous,
             .. jail == null ? Array.Empty<string>() : ["--jail", jail]]);
 

@@ -61,7 +61,7 @@ public sealed class SecurityPageTests
         List<Need> needs = Needs.Of(Conf.Good("local_enable=YES\nsession_support=YES\nchown_uploads=YES\nconnect_from_port_20=YES\n"), root: true);
         ulong For(params Holder[] holders) => holders.Aggregate(0UL, (sum, h) => sum | needs.For(h));
         RoleArgument mode = new(true, true, true, 1, 1, For(Holder.Host, Holder.Auth, Holder.Chowner), For(Holder.Workers, Holder.WorkersMakers), For(Holder.Auth), For(Holder.Listener), 0,
-            true, true, false, []);
+            true, true, true, 0, false, []);
         List<string> expected = [];
         for (int i = 0; i < 64; i++)
         {
