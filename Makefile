@@ -16,7 +16,7 @@ export DOTNET_NOLOGO := 1
 export DOTNET_SKIP_FIRST_TIME_EXPERIENCE := 1
 export AOTFTPD := $(OUT)/aotftpd
 
-.PHONY: all deps sdk build audit order run test test-unit test-system test-clients test-long bench compare-vsftpd lint install clean help
+.PHONY: all deps sdk build audit order run test test-unit test-system test-clients test-long bench compare-vsftpd fuzz lint install clean help
 
 all: deps build          ## build out/aotftpd (installs what the build needs)
 
@@ -41,6 +41,12 @@ out/hostile/aotftpd: $(SOURCES) $(wildcard tests/Hostile/*) | sdk
 out/soak/aotftpd: $(SOURCES) $(wildcard tests/Soak/*) | sdk
 	dotnet publish tests/Soak/Soak.csproj -c Release -r $(RID) -o $(OUT)/soak
 
+# The product's command line and state machine with a counter in each block, and a fuzzer around it; see tests/Fuzz.
+out/fuzz/bin/fuzz: $(SOURCES) $(wildcard tests/Fuzz/*.cs tests/Fuzz/*.py) tests/Fuzz/Fuzz.csproj | sdk
+	rm -rf out/fuzz/src
+	python3 tests/Fuzz/instrument.py src out/fuzz/src
+	dotnet publish tests/Fuzz/Fuzz.csproj -c Release -r $(RID) -o $(OUT)/fuzz/bin
+
 sdk:
 	@dotnet --list-sdks 2>/dev/null | grep -q '^10\.' || { echo "The .NET 10 SDK is missing: 'dnf install dotnet-sdk-10.0' on Fedora; elsewhere see https://dotnet.microsoft.com/download/dotnet/10.0" >&2; exit 1; }
 
@@ -53,8 +59,8 @@ test-deps: deps
 run: deps build          ## serve a demo tree at ftp://127.0.0.1:2121/
 	@exec tests/demo.sh $(OUT)
 
-test: test-deps build out/forks/forks out/hostile/aotftpd ## all tests against out/aotftpd
-	@tests/run.sh unit system clients
+test: test-deps build out/forks/forks out/hostile/aotftpd out/fuzz/bin/fuzz ## all tests against out/aotftpd
+	@tests/run.sh unit system clients fuzz
 
 test-unit: sdk           ## unit tests only
 	@tests/run.sh unit
@@ -65,8 +71,11 @@ test-system: test-deps build out/forks/forks out/hostile/aotftpd ## system tests
 test-clients: test-deps build ## FluentFTP, where it can be restored
 	@tests/run.sh clients
 
-test-long: test-deps build out/forks/forks out/hostile/aotftpd out/soak/aotftpd ## all tests, with those that take minutes
-	@AOTFTPD_LONG=1 tests/run.sh unit system clients compare
+test-long: test-deps build out/forks/forks out/hostile/aotftpd out/soak/aotftpd out/fuzz/bin/fuzz ## all tests, with those that take minutes
+	@AOTFTPD_LONG=1 tests/run.sh unit system clients fuzz compare
+
+fuzz: test-deps build out/fuzz/bin/fuzz ## the fuzzers, in process and over sockets (SECONDS=60, SEED=n)
+	@tests/fuzz.sh $(or $(SECONDS),60)
 
 audit: test-deps build   ## what each process is, live, beside vsftpd's
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch

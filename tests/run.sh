@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the named test projects (unit, system, clients) and the comparison with vsftpd (compare), and ends with one line for all of them.
+# Runs the named test projects (unit, system, clients), the fuzzers (fuzz) and the comparison with vsftpd (compare), and ends with one line for all of them.
 set -u
 cd "$(dirname "$0")"
 log=../out/test.log
@@ -45,6 +45,12 @@ for part in "$@"; do
             echo "== tests/Clients: skipped: FluentFTP can not be restored from the configured feeds ($(grep -o 'NU[0-9]*: .*' ../out/fluentftp.log | head -1))"
             skipped=$((skipped + 1))
         fi
+        ;;
+    fuzz)
+        # The short run is the same each time; the long one goes where none has been.
+        [ "${AOTFTPD_LONG:-}" = 1 ] || export SEED=${SEED:-1}
+        ./fuzz.sh "$([ "${AOTFTPD_LONG:-}" = 1 ] && echo 900 || echo 6)" 2>&1 | tee -a "$log"
+        [ "${PIPESTATUS[0]}" = 0 ] || broken=1
         ;;
     compare)
         echo "== tests/compare"
