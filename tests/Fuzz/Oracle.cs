@@ -38,6 +38,7 @@ internal sealed class Oracle
     private static readonly HashSet<string> Denied = [.. DeniedVerbs.Split(',')];
 
     private readonly List<(string Verb, string Argument, bool TooLong)> _lines = [];
+    private readonly HashSet<int> _early = [];
     private readonly byte[] _text = new byte[Input.BytesMax + 16];
 
     /// <summary>Lines of the input so far, and replies to them.</summary>
@@ -61,11 +62,13 @@ internal sealed class Oracle
             return greeting ?? $"greeted by {greeted}";
         }
 
-        foreach ((string name, string argument, bool tooLong) in _lines)
+        _early.Clear();
+        for (int line = 0; line < _lines.Count && !ended && at < replies.Length; line++)
         {
-            if (ended || at == replies.Length)
+            (string name, string argument, bool tooLong) = _lines[line];
+            if (_early.Contains(line))
             {
-                break;
+                continue;
             }
 
             Commands++;
@@ -89,11 +92,15 @@ internal sealed class Oracle
                     return $"150 for {name}";
                 }
 
-                fault = Next(replies, ref at, out code, out text);
-                if (fault != null)
+                do
                 {
-                    return fault;
+                    fault = Next(replies, ref at, out code, out text);
+                    if (fault != null)
+                    {
+                        return fault;
+                    }
                 }
+                while (IsEarly(line, code));
 
                 isNew |= Coverage.AddReply((int)input.Profile, NumberOf(name), code, 150);
             }
@@ -141,6 +148,20 @@ internal sealed class Oracle
         }
 
         return ended ? null : "the session ended without a word, or a reply was lost";
+    }
+
+    // STAT and NOOP behind a transfer may be answered while it runs (RFC 959 4.1.3).
+    private bool IsEarly(int transfer, int code)
+    {
+        for (int line = transfer + 1; code is 200 or 211 or 213 && line < _lines.Count; line++)
+        {
+            if (_lines[line].Verb == (code == 200 ? "NOOP" : "STAT") && _early.Add(line))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static string? Accepted(Profile profile, string name, string argument, int code, bool begun, bool renaming)
