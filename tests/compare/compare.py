@@ -905,10 +905,12 @@ def accounts():
     if os.environ.get("AOTT_NAMESPACE") != "1":
         sys.exit("start this by make compare-vsftpd: it needs accounts of its own")
     os.makedirs("/tmp/aott-homes/empty", exist_ok=True)
-    for user in ("aott-anon", "aott-nopriv", "aott-service", "aott-guest", "aott-chown", "aott-alice", "aott-bob"):
+    # The ids stand in listings, and so in the list of differences.
+    for uid, user in enumerate(("aott-anon", "aott-nopriv", "aott-service", "aott-guest", "aott-chown", "aott-alice", "aott-bob"), 61001):
         home = "/tmp/aott-homes/" + user if user in PASSWORDS else "/tmp/aott-homes/empty"
         shown = home + "/./inner" if user == "aott-bob" else home  # for passwd_chroot_enable
-        subprocess.run(["useradd", "-M", "-d", shown, "-s", "/bin/sh" if user in PASSWORDS else "/usr/sbin/nologin", user], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["groupadd", "-g", str(uid), user], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["useradd", "-u", str(uid), "-g", str(uid), "-M", "-d", shown, "-s", "/bin/sh" if user in PASSWORDS else "/usr/sbin/nologin", user], check=False, stderr=subprocess.DEVNULL)
         if user in PASSWORDS:
             os.makedirs(home + "/inner", exist_ok=True)
             shutil.chown(home, user)
