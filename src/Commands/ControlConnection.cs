@@ -44,6 +44,9 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     /// <summary>Room for replies in bytes; what is longer goes out in pieces.</summary>
     internal const int ReplyBytes = 8192;
 
+    // Who sends a command within this time of the transfer's own may have sent both without waiting for an answer.
+    private const int MeanwhileMs = 1000;
+
     /// <summary>Beyond this many waiting bytes a long reply is sent on before it grows.</summary>
     internal const int FlushAtBytes = 4096;
 
@@ -54,6 +57,10 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     private bool _inputEnded;
     private bool _draining;
     private bool _pollFailed;
+
+    // During a transfer: the time from which on a command may be answered at once, and whether one waits for its turn.
+    private long _meanwhileFrom;
+    private bool _waiting;
 
     private static byte[]? s_spareIn, s_spareOut;
 
@@ -105,6 +112,9 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     /// <summary>True once the service, the administrator or the client wants this connection to end.</summary>
     internal bool MustEnd => Dead || Link.Kicked || Link.Draining || _draining;
 
+    /// <summary>Answers NOOP and STAT during a transfer; null before login.</summary>
+    internal Session? Session { get; set; }
+
     /// <summary>An ABOR was seen while a transfer ran; its own line, still in the queue, gets the answer to it.</summary>
     internal bool AbortSeen { get; set; }
 
@@ -116,6 +126,13 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
 
     /// <summary>Notes that the service ends, as heard by another receiver.</summary>
     internal void MarkDraining() => _draining = true;
+
+    /// <summary>To be called when a data connection has been opened. What waits now was sent along with the transfer's command.</summary>
+    internal void BeginTransfer()
+    {
+        _waiting = Reader.HasUnread;
+        _meanwhileFrom = Environment.TickCount64 + MeanwhileMs;
+    }
 
     /// <inheritdoc/>
     public TransferEnd ControlReadable(bool transferring)
@@ -130,6 +147,11 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         {
             AbortSeen = true;
             return TransferEnd.Aborted;
+        }
+
+        if (transferring && !AnswerMeanwhile())
+        {
+            return TransferEnd.ClientGone;
         }
 
         // A client that has half-closed still reads, and gets its file and its 226 as from vsftpd. One that is gone altogether shows it on
@@ -344,6 +366,35 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         line.CopyTo(text);
         verb.CopyTo(text);
         Log(LogAction.FtpCommand, LogFlags.None, text[..line.Length]);
+    }
+
+    // NOOP keeps a connection alive, STAT asks how far the transfer is (RFC 959 4.1.3): both while it runs. A command that was sent ahead,
+    // without waiting for answers, is answered in its turn, and so is all that follows it. False if the client is gone.
+    private bool AnswerMeanwhile()
+    {
+        while (Session != null && !_waiting)
+        {
+            ReadOnlySpan<byte> raw = Reader.Unread;
+            int end = raw.IndexOf((byte)'\n');
+            bool noop = end >= 0 && IsVerb(raw[..end], "NOOP"u8);
+            bool answer = Environment.TickCount64 >= _meanwhileFrom && (noop || (end >= 0 && IsVerb(raw[..end], "STAT"u8) && !raw[..end].Contains((byte)' ')))
+                && !LineReader.HasForbiddenBytes(raw[..end].TrimEnd((byte)'\r')) && CommandTable.IsAllowed(Session.Settings, noop ? "NOOP"u8 : "STAT"u8);
+            if (!answer)
+            {
+                _waiting = end >= 0 || (!raw.IsEmpty && Environment.TickCount64 < _meanwhileFrom);
+                return true;
+            }
+
+            _ = Reader.TryReadLine(out ReadOnlySpan<byte> line);
+            LogCommand(noop ? "NOOP"u8 : "STAT"u8, line);
+            Status.Meanwhile(Session, noop);
+            if (!Flush())
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private static bool IsVerb(ReadOnlySpan<byte> raw, ReadOnlySpan<byte> verb)

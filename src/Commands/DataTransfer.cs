@@ -69,6 +69,7 @@ internal static class DataTransfer
         switch (session.Data.Open())
         {
             case OpenEnd.Open:
+                session.Control.BeginTransfer();
                 session.TellState(always: true);
                 return true;
             case OpenEnd.NothingPrepared:

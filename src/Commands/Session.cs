@@ -44,6 +44,7 @@ internal sealed class Session : ITreeWatch
     internal Session(ControlConnection control, Snapshot snapshot, Account account, SocketAddress local, SocketAddress peer)
     {
         Control = control;
+        control.Session = this;
         Link = control.Link;
         Snapshot = snapshot;
         Settings = snapshot.Settings;

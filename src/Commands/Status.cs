@@ -1,14 +1,16 @@
-// STAT (RFC 959 4.1.3): the state of the session, or a listing on the control connection. Run by the session worker.
+// STAT (RFC 959 4.1.3): the state of the session and of a transfer that runs, or a listing on the control connection.
+// Run by the session worker.
 using System;
 using Aotftpd.Config;
 using Aotftpd.Files;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
 using Aotftpd.Protocol;
+using Aotftpd.Transfer;
 
 namespace Aotftpd.Commands;
 
-/// <summary>Body of STAT.</summary>
+/// <summary>Body of STAT, and what is answered during a transfer.</summary>
 internal static class Status
 {
     internal static void Stat(Session session, ReadOnlySpan<byte> argument)
@@ -24,6 +26,19 @@ internal static class Status
         else
         {
             OfPath(session, argument);
+        }
+    }
+
+    /// <summary>The answer to NOOP or STAT while a transfer runs.</summary>
+    internal static void Meanwhile(Session session, bool noop)
+    {
+        if (noop)
+        {
+            SmallVerbs.Noop(session, default);
+        }
+        else
+        {
+            OfSession(session);
         }
     }
 
@@ -62,6 +77,17 @@ internal static class Status
         if (session.SessionsAtStart != 0)
         {
             reply.Text("     At session startup, client count was "u8).Number(session.SessionsAtStart).EndLine();
+        }
+
+        if (session.Data.State == DataState.Open)
+        {
+            reply.Text("     Transfer in progress: "u8).Number(session.Data.Moved);
+            if (session.Data.Whole > 0)
+            {
+                reply.Text(" of "u8).Number(session.Data.Whole);
+            }
+
+            reply.Text(" bytes in "u8).Number(session.Data.Seconds).Text(" seconds"u8).EndLine();
         }
 
         reply.Text("     aotftpd "u8).Text(Product.Version).EndLine();

@@ -37,6 +37,7 @@ internal sealed unsafe partial class DataConnection
     {
         _started = Libc.MonotonicMicroseconds();
         _bytes = 0;
+        _whole = 0;
         nuint mapped = (nuint)(ReceiveBytes + (ascii ? AsciiMode.LocalBytesMax(ReceiveBytes) : 0));
         byte* buffer = Libc.MapBuffer(mapped);
         if (buffer == null)

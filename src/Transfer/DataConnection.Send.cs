@@ -16,8 +16,18 @@ internal sealed unsafe partial class DataConnection
 
     private long _started;
     private long _bytes;
+    private long _whole;
     private TransferEnd _listingEnd;
     private Errno _listingErrno;
+
+    /// <summary>Bytes on the wire since the transfer that runs, or the last one, began.</summary>
+    internal long Moved => _bytes;
+
+    /// <summary>What <see cref="Moved"/> will be at the end; 0 if nobody knows.</summary>
+    internal long Whole => _whole;
+
+    /// <summary>Seconds since the transfer began.</summary>
+    internal long Seconds => (Libc.MonotonicMicroseconds() - _started) / Microsecond;
 
     /// <summary>
     /// RETR in TYPE I: sends the bytes from <paramref name="offset"/> to <paramref name="length"/>, the size that fstat told. A file that has become
@@ -26,6 +36,7 @@ internal sealed unsafe partial class DataConnection
     internal TransferResult SendFile(int fd, long offset, long length)
     {
         Begin();
+        _whole = Math.Max(0, length - offset);
         TransferEnd end = TransferEnd.Ok;
         Errno e = Errno.None;
         while (end == TransferEnd.Ok && offset < length)
@@ -171,6 +182,7 @@ internal sealed unsafe partial class DataConnection
     {
         _started = Libc.MonotonicMicroseconds();
         _bytes = 0;
+        _whole = 0;
         if (_options.RateBytesPerSecond == 0)
         {
             // The last data and the end of the stream leave in one segment. A paced transfer would only be held up.

@@ -209,6 +209,69 @@ public sealed class QuirkTests
     }
 
     [Fact]
+    public void NOOP_and_STAT_are_answered_while_a_transfer_runs_and_all_else_in_its_turn()
+    {
+        byte[] big = Sys.Noise(30_000_000);
+        using Server s = Serve("cmds_denied=XPWD\n", x => x.Put("f", big));
+        using FtpConversation c = Alice(s);
+        c.Do("TYPE I", 200);
+
+        // Nobody reads the data yet, so the transfer goes on until the test lets it end.
+        using (Socket data = c.OpenData())
+        {
+            c.Do("RETR f", 150);
+            Thread.Sleep(1500);
+            c.Do("NOOP", 200);
+            Reply status = c.Do("\xff\xf4\xff\xf2STAT", 211);
+            Assert.Matches("Transfer in progress: [1-9][0-9]* of 30000000 bytes in [0-9]+ seconds\n", status.Text);
+            c.SendRaw("noop x\r\nNOOP\r\nPWD\r\nNOOP\r\nSTAT\r\n");
+            c.Expect(200);
+            c.Expect(200);
+            Quiet(c);
+            Assert.True(big.AsSpan().SequenceEqual(FtpConversation.ReadAll(data)));
+            foreach (int code in new[] { 226, 257, 200, 211 })
+            {
+                c.Expect(code);
+            }
+        }
+
+        // Sent along with the transfer's command, at once or in a later piece: in turn, and so is what comes behind.
+        foreach (string first in new[] { "RETR f\r\nNOOP\r\n", "RETR f\r\nNO" })
+        {
+            using Socket data = c.OpenData();
+            c.SendRaw(first);
+            c.Expect(150);
+            Thread.Sleep(1500);
+            c.SendRaw(first.EndsWith("NO", StringComparison.Ordinal) ? "OP\r\nNOOP\r\n" : "NOOP\r\n");
+            Quiet(c);
+            FtpConversation.ReadAll(data);
+            c.Expect(226);
+            c.Expect(200);
+            c.Expect(200);
+        }
+
+        // An upload, a listing's options and a command that is not allowed.
+        using (Socket data = c.OpenData())
+        {
+            c.Do("STOR up", 150);
+            data.Send("some"u8);
+            Thread.Sleep(1500);
+            c.Do("NOOP", 200);
+            Assert.Contains("Transfer in progress: 4 bytes in ", c.Do("STAT", 211).Text);
+            c.Send("STAT f");
+            Quiet(c);
+            data.Shutdown(SocketShutdown.Send);
+            c.Expect(226);
+            c.Expect(213);
+        }
+        Assert.DoesNotContain("Transfer", c.Do("STAT", 211).Text);
+        c.Dispose();
+        s.Stop();
+
+        static void Quiet(FtpConversation c) => Assert.False(c.Socket.Poll(300_000, SelectMode.SelectRead), "a reply out of turn");
+    }
+
+    [Fact]
     public void Data_connections_may_come_early_late_twice_or_half_closed()
     {
         using Server s = Serve("accept_timeout=2\n", x => x.Put("f", "content"));
