@@ -59,9 +59,10 @@ internal enum Argument : byte
 /// <summary>One verb.</summary>
 internal readonly unsafe struct CommandRow
 {
-    internal CommandRow(string verb, Argument argument, Gate gate, string feature, bool inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body)
+    internal CommandRow(string verb, string syntax, Argument argument, Gate gate, string feature, bool inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body)
     {
         Verb = verb;
+        Syntax = syntax;
         Argument = argument;
         Gate = gate;
         Feature = feature;
@@ -71,6 +72,9 @@ internal readonly unsafe struct CommandRow
     }
 
     internal string Verb { get; }
+
+    /// <summary>What may follow the verb, in the words of HELP.</summary>
+    internal string Syntax { get; }
 
     internal Argument Argument { get; }
 
@@ -92,70 +96,71 @@ internal readonly unsafe struct CommandRow
 internal static unsafe class CommandTable
 {
     private const int HelpColumns = 14;
+    private const int HelpBytesMax = 80;
 
     // In alphabetical order, which FEAT and HELP keep.
     private static readonly CommandRow[] Rows =
     [
-        new("ABOR", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Abor),
-        new("ACCT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Acct),
-        new("ALLO", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
-        new("APPE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
-        new("CDUP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
-        new("CLNT", Argument.Ignored, Gate.None, "CLNT", true, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
-        new("CSID", Argument.Ignored, Gate.None, "CSID", true, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),
-        new("CWD", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cwd),
-        new("DELE", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Dele),
-        new("EPRT", Argument.Free, Gate.Active, "EPRT", true, "RFC 2428 2", &DataPorts.Eprt),
-        new("EPSV", Argument.Free, Gate.ExtendedPassive, "EPSV", true, "RFC 2428 3", &DataPorts.Epsv),
-        new("FEAT", Argument.Ignored, Gate.None, "", true, "RFC 2389 3", &Features.Feat),
-        new("HASH", Argument.Required, Gate.Download, "HASH", true, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
-        new("HELP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Help),
-        new("LANG", Argument.Free, Gate.None, "LANG EN*", true, "RFC 2640 4.1", &ClientVerbs.Lang),
-        new("LIST", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.List),
-        new("MDTM", Argument.Free, Gate.None, "MDTM", true, "RFC 3659 3", &Times.Mdtm),
-        new("MFF", Argument.Required, Gate.SetTime, "MFF", true, "draft-somers-ftp-mfxx 6", &ModifyFacts.Mff),
-        new("MFMT", Argument.Required, Gate.SetTime, "MFMT", true, "draft-somers-ftp-mfxx 3", &Times.Mfmt),
-        new("MKD", Argument.Free, Gate.MakeDirectory, "", true, "RFC 959 4.1.3", &Directories.Mkd),
-        new("MLSD", Argument.Free, Gate.List, "", true, "RFC 3659 7", &Listings.Mlsd),
-        new("MLST", Argument.Free, Gate.List, "MLST", true, "RFC 3659 7", &Listings.Mlst),
-        new("MODE", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Mode),
-        new("NLST", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.Nlst),
-        new("NOOP", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Noop),
-        new("OPTS", Argument.Free, Gate.None, "", true, "RFC 2389 4", &Features.Opts),
-        new("P@SW", Argument.Ignored, Gate.Passive, "", false, "RFC 959 4.1.2", &DataPorts.Pasv),
-        new("PASS", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Pass),
-        new("PASV", Argument.Ignored, Gate.Passive, "PASV", true, "RFC 959 4.1.2", &DataPorts.Pasv),
-        new("PORT", Argument.Free, Gate.Active, "", true, "RFC 959 4.1.2", &DataPorts.Port),
-        new("PWD", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &Directories.Pwd),
-        new("QUIT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Quit),
-        new("RANG", Argument.Required, Gate.None, "RANG STREAM", true, "draft-bryan-ftp-range 3", &TransferModes.Rang),
-        new("REIN", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Rein),
-        new("REST", Argument.Free, Gate.None, "REST STREAM", true, "RFC 3659 5", &TransferModes.Rest),
-        new("RETR", Argument.Free, Gate.Download, "", true, "RFC 959 4.1.3", &Download.Retr),
-        new("RMD", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Rmd),
-        new("RMDA", Argument.Required, Gate.OtherWrite, "RMDA <path>", true, "as FluentFTP and Serv-U have it", &Removal.Rmda),
-        new("RNFR", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnfr),
-        new("RNTO", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnto),
-        new("SITE", Argument.Free, Gate.NotAnonymous, "", true, "RFC 959 4.1.3", &Site.Run),
-        new("SIZE", Argument.Free, Gate.None, "SIZE", true, "RFC 3659 4", &Times.Size),
-        new("SMNT", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Smnt),
-        new("STAT", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &Status.Stat),
-        new("STOR", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stor),
-        new("STOU", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stou),
-        new("STRU", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Stru),
-        new("SYST", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Syst),
-        new("TYPE", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Type),
-        new("USER", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.User),
-        new("XCRC", Argument.Required, Gate.Download, "XCRC", true, "draft-bryan-ftpext-hash 1", &Hashing.Xcrc),
-        new("XCUP", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Cdup),
-        new("XCWD", Argument.Free, Gate.None, "", true, "RFC 775", &Directories.Cwd),
-        new("XMD5", Argument.Required, Gate.Download, "XMD5", true, "draft-bryan-ftpext-hash 1", &Hashing.Xmd5),
-        new("XMKD", Argument.Free, Gate.MakeDirectory, "", true, "RFC 775", &Directories.Mkd),
-        new("XPWD", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Pwd),
-        new("XRMD", Argument.Free, Gate.OtherWrite, "", true, "RFC 775", &Removal.Rmd),
-        new("XSHA1", Argument.Required, Gate.Download, "XSHA1", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha1),
-        new("XSHA256", Argument.Required, Gate.Download, "XSHA256", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha256),
-        new("XSHA512", Argument.Required, Gate.Download, "XSHA512", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha512),
+        new("ABOR", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Abor),
+        new("ACCT", "<account>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Acct),
+        new("ALLO", "<bytes>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
+        new("APPE", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
+        new("CDUP", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
+        new("CLNT", "<program>", Argument.Ignored, Gate.None, "CLNT", true, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
+        new("CSID", "<facts>", Argument.Ignored, Gate.None, "CSID", true, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),
+        new("CWD", "<path>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cwd),
+        new("DELE", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Dele),
+        new("EPRT", "|<1 or 2>|<address>|<port>|", Argument.Free, Gate.Active, "EPRT", true, "RFC 2428 2", &DataPorts.Eprt),
+        new("EPSV", "[1 or 2 or ALL]", Argument.Free, Gate.ExtendedPassive, "EPSV", true, "RFC 2428 3", &DataPorts.Epsv),
+        new("FEAT", "", Argument.Ignored, Gate.None, "", true, "RFC 2389 3", &Features.Feat),
+        new("HASH", "<path>", Argument.Required, Gate.Download, "HASH", true, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
+        new("HELP", "[<verb>]", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Help),
+        new("LANG", "[<tag>]", Argument.Free, Gate.None, "LANG EN*", true, "RFC 2640 4.1", &ClientVerbs.Lang),
+        new("LIST", "[-aFlrRt] [<path>]", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.List),
+        new("MDTM", "[<time>] <path>", Argument.Free, Gate.None, "MDTM", true, "RFC 3659 3", &Times.Mdtm),
+        new("MFF", "<fact>=<value>; <path>", Argument.Required, Gate.SetTime, "MFF", true, "draft-somers-ftp-mfxx 6", &ModifyFacts.Mff),
+        new("MFMT", "<time> <path>", Argument.Required, Gate.SetTime, "MFMT", true, "draft-somers-ftp-mfxx 3", &Times.Mfmt),
+        new("MKD", "<path>", Argument.Free, Gate.MakeDirectory, "", true, "RFC 959 4.1.3", &Directories.Mkd),
+        new("MLSD", "[<path>]", Argument.Free, Gate.List, "", true, "RFC 3659 7", &Listings.Mlsd),
+        new("MLST", "[<path>]", Argument.Free, Gate.List, "MLST", true, "RFC 3659 7", &Listings.Mlst),
+        new("MODE", "S", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Mode),
+        new("NLST", "[-aFlrRt] [<path>]", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.Nlst),
+        new("NOOP", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Noop),
+        new("OPTS", "<option> [<value>]", Argument.Free, Gate.None, "", true, "RFC 2389 4", &Features.Opts),
+        new("P@SW", "", Argument.Ignored, Gate.Passive, "", false, "RFC 959 4.1.2", &DataPorts.Pasv),
+        new("PASS", "<password>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Pass),
+        new("PASV", "", Argument.Ignored, Gate.Passive, "PASV", true, "RFC 959 4.1.2", &DataPorts.Pasv),
+        new("PORT", "<h1,h2,h3,h4,p1,p2>", Argument.Free, Gate.Active, "", true, "RFC 959 4.1.2", &DataPorts.Port),
+        new("PWD", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &Directories.Pwd),
+        new("QUIT", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Quit),
+        new("RANG", "<first> <last>", Argument.Required, Gate.None, "RANG STREAM", true, "draft-bryan-ftp-range 3", &TransferModes.Rang),
+        new("REIN", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Rein),
+        new("REST", "<offset>", Argument.Free, Gate.None, "REST STREAM", true, "RFC 3659 5", &TransferModes.Rest),
+        new("RETR", "<path>", Argument.Free, Gate.Download, "", true, "RFC 959 4.1.3", &Download.Retr),
+        new("RMD", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Rmd),
+        new("RMDA", "<path>", Argument.Required, Gate.OtherWrite, "RMDA <path>", true, "as FluentFTP and Serv-U have it", &Removal.Rmda),
+        new("RNFR", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnfr),
+        new("RNTO", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnto),
+        new("SITE", "<command>", Argument.Free, Gate.NotAnonymous, "", true, "RFC 959 4.1.3", &Site.Run),
+        new("SIZE", "<path>", Argument.Free, Gate.None, "SIZE", true, "RFC 3659 4", &Times.Size),
+        new("SMNT", "<path>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Smnt),
+        new("STAT", "[<path>]", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &Status.Stat),
+        new("STOR", "<path>", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stor),
+        new("STOU", "[<path>]", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stou),
+        new("STRU", "F", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Stru),
+        new("SYST", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Syst),
+        new("TYPE", "A or I", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Type),
+        new("USER", "<name>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.User),
+        new("XCRC", "<path>", Argument.Required, Gate.Download, "XCRC", true, "draft-bryan-ftpext-hash 1", &Hashing.Xcrc),
+        new("XCUP", "", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Cdup),
+        new("XCWD", "<path>", Argument.Free, Gate.None, "", true, "RFC 775", &Directories.Cwd),
+        new("XMD5", "<path>", Argument.Required, Gate.Download, "XMD5", true, "draft-bryan-ftpext-hash 1", &Hashing.Xmd5),
+        new("XMKD", "<path>", Argument.Free, Gate.MakeDirectory, "", true, "RFC 775", &Directories.Mkd),
+        new("XPWD", "", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Pwd),
+        new("XRMD", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 775", &Removal.Rmd),
+        new("XSHA1", "<path>", Argument.Required, Gate.Download, "XSHA1", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha1),
+        new("XSHA256", "<path>", Argument.Required, Gate.Download, "XSHA256", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha256),
+        new("XSHA512", "<path>", Argument.Required, Gate.Download, "XSHA512", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha512),
     ];
 
     private static readonly ulong[] Keys = MakeKeys();
@@ -272,6 +277,27 @@ internal static unsafe class CommandTable
         }
 
         reply.EndLine().Line(214, "Help OK."u8);
+    }
+
+    /// <summary>Writes one line about a verb; false if it is none that HELP lists.</summary>
+    internal static bool WriteHelp(ReplyWriter reply, ReadOnlySpan<byte> verb)
+    {
+        int index = Find(verb);
+        if (index < 0 || !Rows[index].InHelp)
+        {
+            return false;
+        }
+
+        ref readonly CommandRow row = ref Rows[index];
+        Span<byte> text = stackalloc byte[HelpBytesMax];
+        reply.Code(214, ' ').Text("Syntax: "u8).Text(verb);
+        if (row.Syntax.Length != 0)
+        {
+            reply.Text(" "u8).Text(text[..Ascii(row.Syntax, text)]);
+        }
+
+        reply.Text(" ("u8).Text(text[..Ascii(row.Rfc, text)]).Text(")"u8).EndLine();
+        return true;
     }
 
     private static int FeatureLine(in CommandRow row, Settings settings, Fact facts, HashAlgorithm hash, Span<byte> line) => row.Verb switch

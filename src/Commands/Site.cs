@@ -98,7 +98,8 @@ internal static unsafe class Site
         }
     }
 
-    private static void Help(Session session, ReadOnlySpan<byte> argument)
+    /// <summary>The names of the sub-commands that this session may use.</summary>
+    internal static void Help(Session session, ReadOnlySpan<byte> argument)
     {
         Span<byte> text = stackalloc byte[Command.VerbBytesMax];
         session.Reply.Code(214, ' ');

@@ -36,7 +36,21 @@ internal static class SmallVerbs
         }
     }
 
-    internal static void Help(Session session, ReadOnlySpan<byte> argument) => CommandTable.WriteHelp(session.Reply);
+    /// <summary>HELP, or HELP with a verb, or HELP SITE; what is no verb gets the list, as from vsftpd.</summary>
+    internal static void Help(Session session, ReadOnlySpan<byte> argument)
+    {
+        Span<byte> room = stackalloc byte[Command.VerbBytesMax];
+        Command.Split(argument, room, out int length, out _);
+        ReadOnlySpan<byte> verb = room[..length];
+        if (verb.SequenceEqual("SITE"u8) && !session.Anonymous)
+        {
+            Site.Help(session, default);
+        }
+        else if (!CommandTable.WriteHelp(session.Reply, verb))
+        {
+            CommandTable.WriteHelp(session.Reply);
+        }
+    }
 
     internal static void Noop(Session session, ReadOnlySpan<byte> argument) => session.Reply.Line(200, "NOOP ok."u8);
 

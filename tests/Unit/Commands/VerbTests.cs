@@ -100,6 +100,32 @@ public sealed class VerbTests
         Assert.Equal(reply, w.Ask(command));
     }
 
+    [Theory]
+    [InlineData("HELP retr", "214 Syntax: RETR <path> (RFC 959 4.1.3)")]
+    [InlineData("HELP NOOP and more", "214 Syntax: NOOP (RFC 959 4.1.3)")]
+    [InlineData("HELP HASH", "214 Syntax: HASH <path> (draft-bryan-ftpext-hash 3)")]
+    [InlineData("HELP SITE", "214 CHMOD UMASK HELP COPY *")]
+    [InlineData("HELP P@SW", "214-*")]
+    [InlineData("HELP XYZZY", "214-*")]
+    [InlineData("HELP ", "214-*")]
+    [InlineData("HELP SITESITESITESITESITE", "214-*")]
+    public void HELP_tells_what_may_follow_a_verb(string command, string reply)
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        string answer = w.Ask(command);
+        Assert.True(reply.EndsWith('*') ? answer.StartsWith(reply[..^1], StringComparison.Ordinal) : answer == reply, answer);
+    }
+
+    [Fact]
+    public void Every_verb_of_the_table_has_its_own_help()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        foreach (CommandRow row in CommandTable.All.ToArray().Where(r => r.InHelp && r.Verb != "SITE"))
+        {
+            Assert.Equal("214 Syntax: " + (row.Verb + " " + row.Syntax).Trim() + " (" + row.Rfc + ")", w.Ask("HELP " + row.Verb));
+        }
+    }
+
     [Fact]
     public void QUIT_says_goodbye()
     {
