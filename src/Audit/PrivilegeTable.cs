@@ -67,7 +67,7 @@ internal static class PrivilegeTable
                 Namespaces = namespaces,
                 Texts =
                 [
-                    row.Title, User(row, plan, snapshot), Root(row, plan, s), RoleTable.NoNewPrivileges(row.Role, mode) ? "yes" : "no", Seccomp(row, mode),
+                    row.Title, User(row, plan, snapshot), Root(row, plan, s), RoleTable.NoNewPrivileges(row.Role, mode) ? "yes" : "no", Seccomp(row, mode, s),
                     Reach(row, plan, s), namespaces.Length > 0 ? string.Join(',', namespaces) : "host",
                     Limit(row.Limits.Files), Limit(row.Limits.Processes), Limit(row.Limits.DataBytes), "0", Limit(row.Limits.FileBytes),
                     Asked(row.Role, capabilities, plan.Needs),
@@ -102,7 +102,7 @@ internal static class PrivilegeTable
         _ => "/",
     };
 
-    private static string Seccomp(RoleRow row, RoleArgument mode)
+    private static string Seccomp(RoleRow row, RoleArgument mode, Settings settings)
     {
         if (!RoleTable.Filtered(row.Role, mode))
         {
@@ -115,7 +115,8 @@ internal static class PrivilegeTable
         }
         bool denies = SeccompTable.DefaultOf(filter) == SeccompTable.Allow;
         string text = (denies ? "all-" : "") + Calls(filter, !denies);
-        return filter == FilterRole.Session ? text + "|" + Calls(FilterRole.SessionReading, true) : text;
+        return filter != FilterRole.Session ? text
+            : text + "|" + Calls(FilterRole.SessionReading, true) + (settings.SymlinkEnable ? "|" + Calls(FilterRole.SessionLinking, true) : "");
     }
 
     /// <summary>How many calls a filter allows; or does not allow, of one that allows the others.</summary>

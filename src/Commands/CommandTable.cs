@@ -105,6 +105,7 @@ internal static unsafe class CommandTable
         new("ACCT", "<account>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Acct),
         new("ALLO", "<bytes>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
         new("APPE", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
+        new("AVBL", "[<path>]", Argument.Free, Gate.Upload, "AVBL", true, "draft-peterson-streamlined-ftp-command-extensions 4", &Status.Avbl),
         new("CDUP", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
         new("CLNT", "<program>", Argument.Ignored, Gate.None, "CLNT", true, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
         new("CSID", "<facts>", Argument.Ignored, Gate.None, "CSID", true, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),

@@ -22,6 +22,9 @@ internal enum SiteGate : byte
 
     /// <summary>write_enable and mdtm_write.</summary>
     Time,
+
+    /// <summary>write_enable and symlink_enable.</summary>
+    Link,
 }
 
 /// <summary>One sub-command.</summary>
@@ -65,6 +68,7 @@ internal static unsafe class Site
         new("CPTO", "STOR", SiteGate.Write, "", &Copying.To),
         new("IDLE", "SITE", SiteGate.None, "", &SiteVerbs.Idle),
         new("MKDIR", "MKD", SiteGate.Write, "SITE MKDIR", &SiteVerbs.MakeDirectories),
+        new("SYMLINK", "STOR", SiteGate.Link, "SITE SYMLINK", &SiteVerbs.SymbolicLink),
         new("UTIME", "MFMT", SiteGate.Time, "SITE UTIME", &SiteVerbs.Utime),
     ];
 
@@ -124,6 +128,7 @@ internal static unsafe class Site
         {
             SiteGate.Write => settings.WriteEnable,
             SiteGate.Mode => settings.WriteEnable && settings.ChmodEnable,
+            SiteGate.Link => settings.WriteEnable && settings.SymlinkEnable,
             SiteGate.Time => settings.WriteEnable && settings.MdtmWrite,
             _ => true,
         };

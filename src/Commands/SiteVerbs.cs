@@ -1,4 +1,4 @@
-// SITE IDLE, MKDIR and UTIME, in the forms that lftp and WinSCP send. Run by the session worker as the user;
+// SITE IDLE, MKDIR, SYMLINK and UTIME, in the forms that lftp and WinSCP send. Run by the session worker as the user;
 // clients with anonymous privileges never get here.
 using System;
 using Aotftpd.Files;
@@ -64,6 +64,79 @@ internal static class SiteVerbs
         else
         {
             session.Reply.Line(250, "SITE MKDIR command ok."u8);
+        }
+    }
+
+    /// <summary>SYMLINK target link, as lftp and WinSCP send it.</summary>
+    internal static void SymbolicLink(Session session, ReadOnlySpan<byte> argument)
+    {
+        if (!Words.TryTwo(argument, out ReadOnlySpan<byte> target, out ReadOnlySpan<byte> name))
+        {
+            session.Reply.Line(501, "SITE SYMLINK needs two names."u8);
+            return;
+        }
+
+        // SECURITY: whoever reads this tree from outside the root would follow any other link out of it: a web server, a backup, a user
+        // who is not kept in it. Nothing leads upwards in a link that only names what is below, wherever it is moved to.
+        ReadOnlySpan<byte> path = session.Path(name);
+        bool leads = session.Account.Root.Length > 0 && !LeadsBelow(target);
+        bool denied = leads || session.IsDenied(path) || session.IsDenied(target);
+        Errno e = denied ? Errno.EPERM : Storage.MakeLink(target, path);
+        LogLink(session, target, path, e == Errno.None);
+        if (leads)
+        {
+            session.Reply.Line(550, "A link may only lead to what lies below its own directory."u8);
+        }
+        else if (denied)
+        {
+            session.RefusePermission();
+        }
+        else if (e != Errno.None)
+        {
+            session.Refuse(FileOperation.MakeLink, e);
+        }
+        else
+        {
+            session.Reply.Line(200, "SITE SYMLINK command ok."u8);
+        }
+    }
+
+    // True if a link with this text leads to something below its own directory, wherever that is: relative, and never upwards.
+    private static bool LeadsBelow(ReadOnlySpan<byte> target)
+    {
+        bool down = false;
+        foreach (Range range in target.Split((byte)'/'))
+        {
+            ReadOnlySpan<byte> part = target[range];
+            if (part.SequenceEqual(".."u8) || (part.IsEmpty && range.Start.Value == 0))
+            {
+                return false;
+            }
+
+            down |= !part.IsEmpty && !part.SequenceEqual("."u8);
+        }
+
+        return down;
+    }
+
+    private static void LogLink(Session session, ReadOnlySpan<byte> target, ReadOnlySpan<byte> path, bool success)
+    {
+        Span<byte> text = stackalloc byte[1024];
+        ReadOnlySpan<byte> head = success ? "symbolic link "u8 : "no symbolic link "u8;
+        ReadOnlySpan<byte> absolute = session.Absolute(path);
+        absolute = absolute[..Math.Min(absolute.Length, 480)];
+        target = target[..Math.Min(target.Length, 480)];
+        int at = 0;
+        Put(text, head, ref at);
+        Put(text, absolute, ref at);
+        Put(text, " to "u8, ref at);
+        Put(text, target, ref at);
+        session.Control.Log(LogAction.Note, success ? LogFlags.None : LogFlags.Failed, text[..at]);
+
+        static void Put(Span<byte> text, ReadOnlySpan<byte> part, ref int at)
+        {
+            part.CopyTo(text[at..]);
+            at += part.Length;
         }
     }
 

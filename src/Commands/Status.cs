@@ -29,6 +29,26 @@ internal static class Status
         }
     }
 
+    /// <summary>AVBL: the bytes that can still be written where a path lies; quotas are not counted.</summary>
+    internal static void Avbl(Session session, ReadOnlySpan<byte> argument)
+    {
+        ReadOnlySpan<byte> path = argument.IsEmpty ? "."u8 : session.Path(argument);
+        if (session.IsDenied(path))
+        {
+            session.RefusePermission();
+            return;
+        }
+
+        Errno e = Storage.AvailableBytes(path, out long bytes);
+        if (e != Errno.None)
+        {
+            session.Refuse(FileOperation.FreeSpace, e);
+            return;
+        }
+
+        session.Reply.Code(213, ' ').Number(bytes).EndLine();
+    }
+
     /// <summary>The answer to NOOP or STAT while a transfer runs.</summary>
     internal static void Meanwhile(Session session, bool noop)
     {

@@ -183,6 +183,7 @@ internal static class Consistency
             NeedsWriteEnable(s, findings, OptionIndex.AnonUploadEnable);
             NeedsWriteEnable(s, findings, OptionIndex.AnonMkdirWriteEnable);
             NeedsWriteEnable(s, findings, OptionIndex.AnonOtherWriteEnable);
+            NeedsWriteEnable(s, findings, OptionIndex.SymlinkEnable);
         }
 
         if (s.CmdsAllowed.Length != 0 && !HoldsCommand(s.CmdsAllowed, "QUIT"u8))

@@ -618,6 +618,9 @@ internal static class OptionTable
             "How many of a hundred are refused at prelogin_shed_start; it grows to all at max_prelogin_clients."u8),
         Number("hash_max_bytes"u8, 4L << 30, 0, long.MaxValue, Yes, S | A,
             "The most bytes that one HASH, XCRC, XMD5, XSHA1, XSHA256 or XSHA512 reads; more is refused. 0 is no limit."u8),
+        Bool("symlink_enable"u8, false, Yes, S | A,
+            "With write_enable, SITE SYMLINK makes symbolic links. Users who are kept in a root can only make such as lead to what lies "u8 +
+            "below their own directory. Anonymous clients never may."u8),
     ];
 
     private static ReadOnlySpan<byte> NoTls => "this version has no TLS yet"u8;

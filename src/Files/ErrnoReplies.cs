@@ -38,6 +38,12 @@ internal enum FileOperation
 
     /// <summary>RMDA.</summary>
     RemoveTree,
+
+    /// <summary>SITE SYMLINK.</summary>
+    MakeLink,
+
+    /// <summary>AVBL.</summary>
+    FreeSpace,
 }
 
 /// <summary>A reply without code in its text and without line end.</summary>
@@ -113,6 +119,8 @@ internal static class ErrnoReplies
         FileOperation.GetTime => "Could not get file modification time."u8,
         FileOperation.SetTime => "Could not set file modification time."u8,
         FileOperation.SetFacts => "Could not set the facts."u8,
+        FileOperation.MakeLink => "SITE SYMLINK command failed."u8,
+        FileOperation.FreeSpace => "Could not get the free space."u8,
         FileOperation.RemoveTree => "Remove directory operation failed."u8,
         _ => "Operation failed."u8,
     };

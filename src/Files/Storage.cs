@@ -244,6 +244,36 @@ internal static class Storage
         return e == Errno.None ? Libc.Rename(fromRoom, toRoom, 0) : e;
     }
 
+    /// <summary>symlinkat(2): the target's text is not looked at.</summary>
+    internal static Errno MakeLink(ReadOnlySpan<byte> target, ReadOnlySpan<byte> path)
+    {
+        Span<byte> targetRoom = stackalloc byte[PathBytesMax + 1];
+        Span<byte> room = stackalloc byte[PathBytesMax + 1];
+        Errno e = Terminate(target, targetRoom);
+        if (e == Errno.None)
+        {
+            e = Terminate(path, room);
+        }
+        return e == Errno.None ? Libc.SymbolicLink(targetRoom, room) : e;
+    }
+
+    /// <summary>What an ordinary user can still write where <paramref name="path"/> lies, in bytes.</summary>
+    internal static Errno AvailableBytes(ReadOnlySpan<byte> path, out long bytes)
+    {
+        Span<byte> room = stackalloc byte[PathBytesMax + 1];
+        bytes = 0;
+        Errno e = Terminate(path, room);
+        // O_PATH opens nothing, so no device or FIFO notices.
+        int fd = -1;
+        if (e != Errno.None || (e = Libc.OpenAt(Libc.AT_FDCWD, room, Libc.O_PATH, 0, out fd)) != Errno.None)
+        {
+            return e;
+        }
+        e = Libc.AvailableBytes(fd, out bytes);
+        Libc.Close(fd);
+        return e;
+    }
+
     /// <summary>chmod(2) with the low nine bits.</summary>
     internal static Errno ChangeMode(ReadOnlySpan<byte> path, uint mode)
     {

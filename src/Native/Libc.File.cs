@@ -102,6 +102,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true)]
     private static partial int mkdirat_raw(int dir, byte* path, uint mode);
 
+    [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true)]
+    private static partial int symlinkat_raw(byte* target, int dir, byte* path);
+
     [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
     private static partial int fchmod_raw(int fd, uint mode);
 
@@ -246,6 +249,15 @@ internal static unsafe partial class Libc
         fixed (byte* p = pathNul)
         {
             return mkdirat_raw(AT_FDCWD, p, mode) < 0 ? LastErrno : Errno.None;
+        }
+    }
+
+    /// <summary>symlinkat(2): <paramref name="pathNul"/> becomes a symbolic link to <paramref name="targetNul"/>.</summary>
+    internal static Errno SymbolicLink(ReadOnlySpan<byte> targetNul, ReadOnlySpan<byte> pathNul)
+    {
+        fixed (byte* t = targetNul, p = pathNul)
+        {
+            return symlinkat_raw(t, AT_FDCWD, p) < 0 ? LastErrno : Errno.None;
         }
     }
 

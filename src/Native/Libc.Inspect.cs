@@ -22,6 +22,17 @@ internal static unsafe partial class Libc
     /// <summary>Type, owner, links and size of an open file, O_PATH descriptors included (statx(2)).</summary>
     internal static Errno Inspect(int fd, out Statx status) => StatX(fd, "\0"u8, AT_EMPTY_PATH, STATX_BASIC, out status);
 
+    /// <summary>Bytes that an ordinary user can still write to the filesystem of an open file (fstatfs(2), f_bavail); at most long.MaxValue.</summary>
+    internal static Errno AvailableBytes(int fd, out long bytes)
+    {
+        const int Available = 4, FragmentBytes = 9;
+        ulong* raw = stackalloc ulong[32];
+        bool known = fstatfs_of_fd(fd, raw) == 0;
+        ulong high = Math.BigMul(raw[Available], raw[FragmentBytes], out ulong low);
+        bytes = !known ? 0 : high != 0 || low > long.MaxValue ? long.MaxValue : (long)low;
+        return known ? Errno.None : LastErrno;
+    }
+
     /// <summary>True if the file lies in procfs or sysfs, whose files are not files (statfs(2), f_type), or if that can't be known.</summary>
     internal static bool IsKernelFile(int fd)
     {

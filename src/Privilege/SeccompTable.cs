@@ -30,7 +30,10 @@ internal enum FilterRole : ushort
     /// <summary><c>config</c>, which asks name services: a list of denied calls as well, a longer one.</summary>
     Config = 512,
 
-    Sessions = Session | SessionReading,
+    /// <summary>A session whose settings let it make symbolic links, too (symlink_enable).</summary>
+    SessionLinking = 1024,
+
+    Sessions = Session | SessionReading | SessionLinking,
     Workers = Prelogin | Sessions,
     Forked = Workers | Zygote,
 
@@ -76,9 +79,9 @@ internal static class SeccompTable
     /// <summary>Stands for the pid of the process that installs the filter.</summary>
     internal const ulong OwnPid = 0x5049_4421;
 
-    private const FilterRole Prelogin = FilterRole.Prelogin, Session = FilterRole.Session, Reading = FilterRole.SessionReading, Sessions = FilterRole.Sessions,
+    private const FilterRole Prelogin = FilterRole.Prelogin, Session = FilterRole.Session | FilterRole.SessionLinking, Reading = FilterRole.SessionReading, Sessions = FilterRole.Sessions,
         Workers = FilterRole.Workers, Zygote = FilterRole.Zygote, Spawner = FilterRole.SpawnerWorkers, Listener = FilterRole.Listener, Logger = FilterRole.Logger,
-        Chowner = FilterRole.Chowner, Host = FilterRole.Host, Config = FilterRole.Config, Listed = FilterRole.Listed, Denying = FilterRole.Denying,
+        Chowner = FilterRole.Chowner, Host = FilterRole.Host, Config = FilterRole.Config, Listed = FilterRole.Listed, WorkersSide = FilterRole.WorkersSide, Denying = FilterRole.Denying,
         Makers = Zygote | Spawner, Execd = Listener | Logger | Chowner;
 
     private const FilterRole Writing = Session | Makers, Filing = Sessions | Makers;
@@ -121,7 +124,7 @@ internal static class SeccompTable
         Row("mprotect", 10, 226, Listed & ~Spawner, "the collector commits memory by it", One(Without(2, ProtExec))),
         Row("mprotect", 10, 226, Spawner, "the loader of an exec'd zygote"),
         Row("munmap", 11, 215, Listed, "memory is given back"),
-        Row("madvise", 28, 233, Listed, "the collector gives pages back"),
+        Row("madvise", 28, 233, Execd, "the collector gives pages back"),
         Row("brk", 12, 214, Listed, "malloc; a refusal would be taken for success"),
         Row("futex", 202, 98, Listed, "locks of runtime and libc"),
         Row("membarrier", 324, 283, Listed, "the collector; the runtime aborts without it"),
@@ -146,12 +149,13 @@ internal static class SeccompTable
         Answer(Refuse, "fstat", 5, 80, Listed & ~Spawner, "the same in other versions of libc"),
         Answer(Refuse, "prlimit64", 302, 261, Workers | Execd, "a collection asks for the limit of the address space"),
         Answer(Refuse, "sysinfo", 99, 179, Listed & ~Spawner, "a collection asks for free memory"),
-        Answer(Refuse, "sched_getaffinity", 204, 123, Listed & ~Spawner, "the runtime counts processors"),
+        Answer(Refuse, "sched_getaffinity", 204, 123, Listed, "the runtime counts processors, and takes none for an answer"),
         Answer(Refuse, "sched_yield", 24, 124, Listed, "a spinning lock; there is nobody to wait for"),
         Answer(Refuse, "clock_nanosleep", 230, 115, Listed, "a spinning lock of the runtime"),
         Answer(Refuse, "nanosleep", 35, 101, Listed, "the same in other versions of libc"),
         Answer(Refuse, "mremap", 25, 216, Listed, "realloc copies instead"),
         Answer(Refuse, "rt_sigprocmask", 14, 135, Workers | Makers, "around fork, abort and the start of a thread; our masks are set before the first exec"),
+        Answer(Refuse, "madvise", 28, 233, WorkersSide, "the collector's advice on core dumps and unused pages, of which there are none"),
         Answer(Refuse, "prctl", 157, 167, Workers | Execd, "libc may name its memory"),
         Answer(Refuse, "get_mempolicy", 239, 236, Listed, "the collector asks for memory nodes"),
         Answer(Refuse, "set_robust_list", 273, 99, Makers, "libc registers its locks; there is no shared one"),
@@ -205,6 +209,7 @@ internal static class SeccompTable
         Row("statx", 332, 291, Filing | Chowner, "facts of a file"),
         Row("getdents64", 217, 61, Filing, "listings"),
         Row("readlinkat", 267, 78, Filing, "links in listings"),
+        Row("fstatfs", 138, 44, Filing, "AVBL"),
         Row("getcwd", 79, 17, Filing, "PWD"),
         Row("chdir", 80, 49, Filing, "CWD"),
         Row("sendfile", 40, 71, Filing, "RETR; SITE COPY between filesystems"),
@@ -224,6 +229,7 @@ internal static class SeccompTable
         Row("fchmod", 91, 52, Writing, "chown_upload_mode"),
         Row("fchmodat", 268, 53, Writing, "SITE CHMOD"),
         Row("utimensat", 280, 88, Writing, "MDTM, MFMT"),
+        Row("symlinkat", 266, 36, FilterRole.SessionLinking | Makers, "SITE SYMLINK"),
 
         Row("copy_file_range", 326, 285, Writing, "SITE COPY", One(Is(5, 0))),
 
@@ -257,7 +263,6 @@ internal static class SeccompTable
         Row("set_tid_address", 218, 96, Spawner, "libc's start"),
         Answer(Refuse, "fstat", 5, 80, Spawner, "the loader of other versions of libc has newfstatat"),
         Row("sysinfo", 99, 179, Spawner, "the runtime measures the memory at its start, and does not start without"),
-        Row("sched_getaffinity", 204, 123, Spawner, "the runtime counts processors at its start"),
 
         // The chowner's one act.
         Row("fchown", 93, 55, Chowner, "an upload is given away, by its descriptor"),

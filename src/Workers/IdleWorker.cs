@@ -32,13 +32,14 @@ internal static class IdleWorker
         s_prelogin = new(RoleTable.Of(Role.Prelogin).Filter);
         s_session = new(RoleTable.Of(Role.Session).Filter);
         s_reading = new(FilterRole.SessionReading);
+        s_linking = new(FilterRole.SessionLinking);
         s_landlock = Landlock.Probe(mode.Landlock);
         s_filters = RoleTable.Filters(Role.Session, mode);
         ControlConnection.MakeSpareBuffers();
     }
 
     private static byte[] s_frame = [];
-    private static SeccompFilter? s_prelogin, s_session, s_reading;
+    private static SeccompFilter? s_prelogin, s_session, s_reading, s_linking;
     private static string? s_landlock;
     private static int s_filters;
 
@@ -268,7 +269,9 @@ internal static class IdleWorker
         return s.WriteEnable && (birth.Account is not { AnonPrivileges: true } || s.AnonUploadEnable || s.AnonMkdirWriteEnable || s.AnonOtherWriteEnable);
     }
 
-    private static SeccompFilter? FilterOf(in WorkerBirth birth) => birth.Account == null ? s_prelogin : Writes(birth) ? s_session : s_reading;
+    private static SeccompFilter? FilterOf(in WorkerBirth birth) => birth.Account == null ? s_prelogin
+        : !Writes(birth) ? s_reading
+        : birth.Snapshot.Settings.SymlinkEnable && !birth.Account.AnonPrivileges ? s_linking : s_session;
 
     /// <summary>A session without a root of its own reaches what its ids allow: unjailed by configuration.</summary>
     private static Reach ReachOf(in WorkerBirth birth)

@@ -63,6 +63,33 @@ public sealed class JailTests
     }
 
     [Fact]
+    public void A_link_takes_an_option_and_a_filter_of_its_own()
+    {
+        const uint SymlinkAt = 266;
+        using Server s = Arrange(Local + "symlink_enable=YES\n");
+        Sys.Chown(s.Root, Users.Alice);
+        s.Put("sub/f", "inside");
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.Do("SITE SYMLINK sub/f link", 200);
+        Assert.Equal("inside", c.FetchText("RETR link"));
+        c.Do("SITE SYMLINK /secret out", 550);
+        c.Do("SITE SYMLINK sub/../../secret out", 550);
+        c.Do("SITE SYMLINK sub/f link", 550);
+        Assert.False(Path.Exists(s.Root + "/out"));
+        Assert.Equal(LiveFilter.Allow, LiveFilter.Of(s.Role("session")[0].Pid).Ask(LiveFilter.X64, SymlinkAt));
+        c.Do("AVBL", 213);
+        c.Dispose();
+        s.Stop();
+
+        using Server without = Arrange(Local);
+        using FtpConversation d = without.Login(Users.Alice, "alice-pass");
+        d.Do("SITE SYMLINK sub/f link", 500);
+        Assert.Equal(LiveFilter.Kill, LiveFilter.Of(without.Role("session")[0].Pid).Ask(LiveFilter.X64, SymlinkAt));
+        d.Dispose();
+        without.Stop();
+    }
+
+    [Fact]
     public void A_directory_moved_out_of_the_jail_while_it_is_current_opens_no_door()
     {
         using Server s = Arrange(Local);

@@ -53,6 +53,8 @@ public sealed class BeyondTests
     [InlineData("SITE MKDIR a/b/c/", "250 SITE MKDIR command ok.")]
     [InlineData("SITE MKDIR f/b", "550 Create directory operation failed.")]
     [InlineData("SITE MKDIR", "550 Create directory operation failed.")]
+    [InlineData("SITE SYMLINK f g", "500 Unknown SITE command.")]
+    [InlineData("AVBL none", "550 Could not get the free space.")]
     [InlineData("SITE IDLE", "200 The idle time limit is 300 seconds; max 300")]
     [InlineData("SITE IDLE 60", "200 The idle time limit is 60 seconds.")]
     [InlineData("SITE IDLE 301", "501 The idle time limit is from 1 to 300 seconds.")]
@@ -73,7 +75,7 @@ public sealed class BeyondTests
     }
 
     [Theory]
-    [InlineData(0, "SITE COPY f g,SITE MKDIR d,SITE UTIME 20100203040506 f,RMDA d,MFF Modify=20100203040506; f")]
+    [InlineData(0, "AVBL,AVBL f,SITE SYMLINK f g,SITE COPY f g,SITE MKDIR d,SITE UTIME 20100203040506 f,RMDA d,MFF Modify=20100203040506; f")]
     [InlineData(OptionIndex.AnonUploadEnable, "SITE COPY f g,SITE CPFR f,RMDA d,MFF Modify=20100203040506; f")]
     [InlineData(OptionIndex.AnonMkdirWriteEnable, "SITE MKDIR d,RMDA d")]
     [InlineData(OptionIndex.AnonOtherWriteEnable, "SITE COPY f g,SITE MKDIR d,SITE UTIME 20100203040506 f")]
@@ -262,6 +264,59 @@ public sealed class BeyondTests
         Assert.Equal("550 Remove directory operation failed.", w.Ask("RMDA d"));
         Assert.Equal("250 Remove directory operation successful.", w.Ask("RMDA d/" + deep[..200]));
         Assert.Equal("250 Remove directory operation successful.", w.Ask("RMDA d"));
+    }
+
+    [Fact]
+    public void AVBL_is_what_an_ordinary_user_can_write()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.DenyFile, "secret*"));
+        w.Root.Write("f");
+        foreach (string command in new[] { "AVBL", "AVBL .", "AVBL f" })
+        {
+            string[] words = w.Ask(command).Split(' ');
+            Assert.Equal("213", words[0]);
+            // Others write meanwhile, too.
+            long free = new DriveInfo(w.Root.Path).AvailableFreeSpace;
+            Assert.InRange(long.Parse(words[1]), free - (1L << 30), free + (1L << 30));
+        }
+
+        Assert.Equal(Denied, w.Ask("AVBL secret"));
+    }
+
+    [Fact]
+    public void SITE_SYMLINK_makes_links_where_its_option_says_so()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.SymlinkEnable, true), (OptionIndex.DenyFile, "secret*"));
+        w.Root.Write("f");
+        Assert.Equal("200 SITE SYMLINK command ok.", w.Ask("SITE SYMLINK f g"));
+        Assert.Equal("200 SITE SYMLINK command ok.", w.Ask("SITE SYMLINK \"../x y\" \"h i\""));
+        Assert.Equal("f", new FileInfo(w.Root.Full("g")).LinkTarget);
+        Assert.Equal("../x y", new FileInfo(w.Root.Full("h i")).LinkTarget);
+        Assert.Equal("550 SITE SYMLINK command failed.", w.Ask("SITE SYMLINK f g"));
+        Assert.Equal("550 SITE SYMLINK command failed.", w.Ask("SITE SYMLINK f none/g"));
+        Assert.Equal(Denied, w.Ask("SITE SYMLINK secret s"));
+        Assert.Equal(Denied, w.Ask("SITE SYMLINK f secret"));
+        Assert.Equal("501 SITE SYMLINK needs two names.", w.Ask("SITE SYMLINK f"));
+        Assert.Contains("SITE SYMLINK", w.Ask("FEAT"));
+        Assert.Contains(w.Log(), l => l.Text.StartsWith("symbolic link /", StringComparison.Ordinal) && l.Text.EndsWith("/g to f", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("a", true)]
+    [InlineData("./a/b/", true)]
+    [InlineData("a//b", true)]
+    [InlineData("..a/b..", true)]
+    [InlineData("/a", false)]
+    [InlineData("..", false)]
+    [InlineData("a/../b", false)]
+    [InlineData("a/..", false)]
+    [InlineData(".", false)]
+    [InlineData("./", false)]
+    public void A_link_in_a_root_leads_downwards(string target, bool made)
+    {
+        using WorkerFixture w = WorkerFixture.Rooted((OptionIndex.SymlinkEnable, true));
+        Assert.StartsWith(made ? "200 " : "550 A link may only", w.Ask("SITE SYMLINK " + target + " link"), StringComparison.Ordinal);
+        Assert.Equal(made ? target : null, new FileInfo(w.Root.Full("link")).LinkTarget);
     }
 
     [Fact]

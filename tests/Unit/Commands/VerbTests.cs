@@ -2,6 +2,7 @@
 using System;
 using System.IO;
 using System.Linq;
+using Aotftpd.Commands;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Xunit;
@@ -312,7 +313,7 @@ public sealed class VerbTests
     {
         using WorkerFixture w = WorkerFixture.Session();
         Assert.Equal(
-            "211-Features:\n CLNT\n CSID\n EPRT\n EPSV\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32;\n LANG EN*\n MDTM\n MFF Modify;UNIX.mode;\n MFMT\n MLST type*;size*;modify*;create;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;UNIX.uid;UNIX.gid;\n"
+            "211-Features:\n AVBL\n CLNT\n CSID\n EPRT\n EPSV\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32;\n LANG EN*\n MDTM\n MFF Modify;UNIX.mode;\n MFMT\n MLST type*;size*;modify*;create;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;UNIX.uid;UNIX.gid;\n"
             + " PASV\n RANG STREAM\n REST STREAM\n RMDA <path>\n SITE COPY\n SITE MKDIR\n SITE UTIME\n SIZE\n"
             + " XCRC\n XMD5\n XSHA1\n XSHA256\n XSHA512\n TVFS\n UTF8\n211 End",
             w.Ask("FEAT"));
@@ -338,11 +339,11 @@ public sealed class VerbTests
         using WorkerFixture w = WorkerFixture.Session();
         Assert.Equal(
             "214-The following commands are recognized.\n"
-            + " ABOR ACCT ALLO APPE CDUP CLNT CSID CWD  DELE EPRT EPSV FEAT HASH HELP\n"
-            + " LANG LIST MDTM MFF  MFMT MKD  MLSD MLST MODE NLST NOOP OPTS PASS PASV\n"
-            + " PORT PWD  QUIT RANG REIN REST RETR RMD  RMDA RNFR RNTO SITE SIZE SMNT\n"
-            + " STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD XPWD XRMD\n"
-            + " XSHA1 XSHA256 XSHA512\n214 Help OK.",
+            + " ABOR ACCT ALLO APPE AVBL CDUP CLNT CSID CWD  DELE EPRT EPSV FEAT HASH\n"
+            + " HELP LANG LIST MDTM MFF  MFMT MKD  MLSD MLST MODE NLST NOOP OPTS PASS\n"
+            + " PASV PORT PWD  QUIT RANG REIN REST RETR RMD  RMDA RNFR RNTO SITE SIZE\n"
+            + " SMNT STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD XPWD\n"
+            + " XRMD XSHA1 XSHA256 XSHA512\n214 Help OK.",
             w.Ask("HELP 227 Entering"));
     }
 

@@ -127,6 +127,13 @@ internal sealed class WorkerFixture : IDisposable
     /// <summary>A session that has said 230, with write_enable and these options.</summary>
     internal static WorkerFixture Session(params (int Option, object Value)[] options) => LoggedIn(Local, options);
 
+    /// <summary>A session whose account has a root, which the test itself has not changed to.</summary>
+    internal static WorkerFixture Rooted(params (int Option, object Value)[] options)
+    {
+        Account account = new() { Kind = Account.LoginKind.Local, UserName = B("alice"), OsUserName = B("alice"), Uid = 1000, Gid = 1000, Root = B("/srv") };
+        return LoggedIn(account, options);
+    }
+
     internal static WorkerFixture AnonymousSession(params (int Option, object Value)[] options) => LoggedIn(Anonymous, options);
 
     internal static WorkerFixture LoggedIn(Account account, params (int Option, object Value)[] options)

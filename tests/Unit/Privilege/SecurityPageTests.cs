@@ -36,7 +36,8 @@ public sealed class SecurityPageTests
                 _ => RoleTable.Of(role).Filter,
             };
             return SeccompTable.DefaultOf(filter) == SeccompTable.Allow ? "all but " + PrivilegeTable.Calls(filter, false)
-                : PrivilegeTable.Calls(filter, true) + (role == Role.Session ? ", " + PrivilegeTable.Calls(FilterRole.SessionReading, true) + " reading" : "");
+                : PrivilegeTable.Calls(filter, true) + (role == Role.Session ? ", " + PrivilegeTable.Calls(FilterRole.SessionReading, true) + " reading, "
+                    + PrivilegeTable.Calls(FilterRole.SessionLinking, true) + " linking" : "");
         }
         Assert.Equal(
             RoleTable.Rows.Select(r => string.Join(" Ta ", r.Title,
