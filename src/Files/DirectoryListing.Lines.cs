@@ -52,8 +52,16 @@ internal sealed unsafe partial class DirectoryListing
         if (Storage.Status(parent, followLinks: true, out FileStatus status) == Errno.None)
         {
             EntryInfo info = new() { Mode = status.Mode, Uid = status.Uid, Gid = status.Gid };
-            _parentWritable = (EntryFormat.AccessBits(in info, _rules.Uid, _rules.Groups) & 3) == 3;
+            NoteParent(in info);
         }
+    }
+
+    // In a directory with the sticky bit only the owners of an entry, and of the directory, remove and rename it.
+    private void NoteParent(in EntryInfo info)
+    {
+        const uint Sticky = 0x200;
+        _parentWritable = (EntryFormat.AccessBits(in info, _rules.Uid, _rules.Groups) & 3) == 3;
+        _onlyOwn = (info.Mode & Sticky) != 0 && info.Uid != _rules.Uid;
     }
 
     // False if the listing must stop; an entry that has vanished is passed over.
@@ -173,7 +181,7 @@ internal sealed unsafe partial class DirectoryListing
     private PermInput Permissions(in EntryInfo info)
     {
         int bits = EntryFormat.AccessBits(in info, _rules.Uid, _rules.Groups);
-        PermInput granted = _parentWritable ? PermInput.Delete | PermInput.Rename : PermInput.None;
+        PermInput granted = _parentWritable && (!_onlyOwn || info.Uid == _rules.Uid) ? PermInput.Delete | PermInput.Rename : PermInput.None;
         if ((info.Mode & Libc.S_IFMT) == Libc.S_IFDIR)
         {
             granted |= (bits & 1) != 0 ? PermInput.Enter : PermInput.None;

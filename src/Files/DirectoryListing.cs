@@ -42,6 +42,7 @@ internal sealed unsafe partial class DirectoryListing
     private IListingSink? _sink;
     private ListingEnd _end;
     private bool _parentWritable;
+    private bool _onlyOwn;
     private uint _ownerUid;
     private uint _groupGid;
     private int _ownerLength;
@@ -200,7 +201,7 @@ internal sealed unsafe partial class DirectoryListing
             return e;
         }
         EntryInfo info = new() { Mode = status.Mode, Uid = status.Uid, Gid = status.Gid };
-        _parentWritable = (EntryFormat.AccessBits(in info, _rules.Uid, _rules.Groups) & 3) == 3;
+        NoteParent(in info);
         // SECURITY: anonymous users see only what everybody on the system may see.
         return _rules.WorldReadableOnly && !status.IsWorldReadable ? Errno.EACCES : Errno.None;
     }

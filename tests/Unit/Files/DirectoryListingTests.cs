@@ -184,6 +184,28 @@ public sealed class DirectoryListingTests : IDisposable
     }
 
     [Fact]
+    public void In_a_sticky_directory_the_perm_of_an_entry_is_its_owner_s()
+    {
+        const uint All = 0x1FF, Sticky = 0x200;
+        byte[] directory = Encoding.UTF8.GetBytes(_dir.Path + "\0");
+        _dir.Write("f", "12345", 0b110_100_100);
+        _rules.Facts = Fact.Perm;
+        Assert.Equal(Errno.None, Libc.ChangeMode(directory, All | Sticky));
+        Assert.Equal("perm=rwadf;", Perm());
+        _rules.Uid = 424_242;
+        Assert.Equal("perm=r;", Perm());
+        Assert.Equal(Errno.None, Libc.ChangeMode(directory, All));
+        Assert.Equal("perm=rdf;", Perm());
+
+        string Perm()
+        {
+            string listed = Lines(ListingKind.Machine, _dir.Path).Single(l => l.EndsWith("; f", StringComparison.Ordinal));
+            Assert.StartsWith(listed[..^2], Entry("f"), StringComparison.Ordinal);
+            return listed[..^2];
+        }
+    }
+
+    [Fact]
     public void The_type_alone_is_known_without_looking_at_the_files()
     {
         Make("f");
