@@ -91,7 +91,7 @@ internal static class ErrnoReplies
         return e switch
         {
             Errno.ENOENT or Errno.ENOTDIR or Errno.EACCES or Errno.EPERM or Errno.EISDIR or Errno.ELOOP or Errno.EROFS or Errno.EEXIST
-                or Errno.ENOTEMPTY or Errno.ENXIO or Errno.ENODEV or Errno.EMLINK or Errno.EXDEV or Errno.EINVAL
+                or Errno.ENOTEMPTY or Errno.ENXIO or Errno.ENODEV or Errno.EMLINK or Errno.EXDEV or Errno.EINVAL or Errno.ESTALE
                 => creates ? FailureClass.NameRefused : FailureClass.Refused,
             Errno.ENAMETOOLONG or Errno.EILSEQ => creates ? FailureClass.NameRefused : FailureClass.Refused,
             // A mount point or the root itself is not busy for a while but for good, and vsftpd says 550.
