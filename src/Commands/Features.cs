@@ -21,6 +21,18 @@ internal static class Features
             return;
         }
 
+        if (Command.EqualsIgnoreCase(argument, "UTF8 OFF"u8) && LegacyCharset.TryFind(session.Settings.LegacyCharset) is { } charset)
+        {
+            session.Reply.Charset = charset;
+            session.Reply.Code(200, ' ').Text("Names are in "u8).Text(charset.Name).Text(" now."u8).EndLine();
+            return;
+        }
+
+        if (Command.EqualsIgnoreCase(argument, "UTF8 ON"u8))
+        {
+            session.Reply.Charset = null;
+        }
+
         if (!session.Settings.DirlistEnable || !Command.EqualsIgnoreCase(name, "MLST"u8))
         {
             Utf8Option(session.Reply, argument);
@@ -33,7 +45,7 @@ internal static class Features
         session.Reply.Line(200, text[..length]);
     }
 
-    /// <summary>The only option before login: names are bytes, and so they are UTF-8 if the client's are.</summary>
+    /// <summary>The only option before login. Names are bytes, and so they are UTF-8 if the client's are, but for OPTS UTF8 OFF after login.</summary>
     internal static void Utf8Option(ReplyWriter reply, ReadOnlySpan<byte> argument)
     {
         if (Command.EqualsIgnoreCase(argument, "UTF8 ON"u8))

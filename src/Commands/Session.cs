@@ -25,6 +25,7 @@ internal sealed class Session : ITreeWatch
     private DirectoryListing? _listing;
     private Digest? _digest;
     private byte[]? _copyFrom;
+    private byte[]? _argument;
     private int _copyFromLength = -1;
 
     private byte[] _cwd = new byte[128];
@@ -150,6 +151,21 @@ internal sealed class Session : ITreeWatch
         Restart = 0;
         RangeEnd = 0;
         return offset;
+    }
+
+    /// <summary>Turns an argument of a client that has said OPTS UTF8 OFF into UTF-8, in which the names of files are; false if it gets too long.
+    /// The span lives until the next call.</summary>
+    internal bool TryUnderstand(ref ReadOnlySpan<byte> argument)
+    {
+        if (Reply.Charset is not { } charset || argument.IsEmpty)
+        {
+            return true;
+        }
+
+        byte[] room = _argument ??= new byte[Limits.LineBytesMax];
+        bool fits = charset.TryToUtf8(argument, room, out int length);
+        argument = room.AsSpan(0, length);
+        return fits;
     }
 
     /// <summary>

@@ -173,8 +173,9 @@ internal static class OptionIndex
     internal const int PreloginShedStart = 163;
     internal const int PreloginShedRate = 164;
     internal const int HashMaxBytes = 165;
-    internal const int SymlinkEnable = 166;
+    internal const int LegacyCharset = 166;
+    internal const int SymlinkEnable = 167;
 
     /// <summary>How many options there are.</summary>
-    internal const int Count = 167;
+    internal const int Count = 168;
 }

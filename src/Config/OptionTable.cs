@@ -618,6 +618,9 @@ internal static class OptionTable
             "How many of a hundred are refused at prelogin_shed_start; it grows to all at max_prelogin_clients."u8),
         Number("hash_max_bytes"u8, 4L << 30, 0, long.MaxValue, Yes, S | A,
             "The most bytes that one HASH, XCRC, XMD5, XSHA1, XSHA256 or XSHA512 reads; more is refused. 0 is no limit."u8),
+        Text("legacy_charset"u8, ""u8, No, S | A,
+            "The character set of clients that say OPTS UTF8 OFF after their login. Names of files are UTF-8 here, and are converted for them, both "u8 +
+            "ways. Empty refuses OPTS UTF8 OFF, and names are always passed on as they are."u8),
         Bool("symlink_enable"u8, false, Yes, S | A,
             "With write_enable, SITE SYMLINK makes symbolic links. Users who are kept in a root can only make such as lead to what lies "u8 +
             "below their own directory. Anonymous clients never may."u8),

@@ -28,6 +28,9 @@ internal sealed class ReplyWriter
     /// <summary>Number of bytes written so far.</summary>
     public int Length => _length;
 
+    /// <summary>The set in which names are written; null leaves their bytes as they are.</summary>
+    public LegacyCharset? Charset { get; set; }
+
     /// <summary>True once something did not fit.</summary>
     public bool Overflowed { get; private set; }
 
@@ -103,9 +106,9 @@ internal sealed class ReplyWriter
     /// <summary>Appends bytes of any origin: 0xFF doubled (telnet), LF as NUL (RFC 959 and vsftpd), other control bytes as <c>?</c>.</summary>
     public ReplyWriter EscapedName(ReadOnlySpan<byte> name)
     {
-        foreach (byte b in name)
+        while (!name.IsEmpty)
         {
-            PutEscaped(b);
+            PutEscaped(TakeByte(ref name));
         }
 
         return this;
@@ -116,8 +119,9 @@ internal sealed class ReplyWriter
     public ReplyWriter QuotedPath(ReadOnlySpan<byte> path)
     {
         Put((byte)'"');
-        foreach (byte b in path)
+        while (!path.IsEmpty)
         {
+            byte b = TakeByte(ref path);
             PutEscaped(b);
             if (b == (byte)'"')
             {
@@ -202,6 +206,18 @@ internal sealed class ReplyWriter
         && (line.Length == 3 || line[3] is (byte)' ' or (byte)'-');
 
     private static bool IsDigit(byte b) => b is >= (byte)'0' and <= (byte)'9';
+
+    private byte TakeByte(ref ReadOnlySpan<byte> name)
+    {
+        if (Charset is { } charset)
+        {
+            return charset.TakeFirst(ref name);
+        }
+
+        byte b = name[0];
+        name = name[1..];
+        return b;
+    }
 
     private void PutEscaped(byte b)
     {

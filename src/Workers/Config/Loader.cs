@@ -120,6 +120,10 @@ internal sealed class Loader
         ResolvePassiveAddress();
         byte[] anonymousSettings = AnonymousSettings();
         CheckAnonymousRoot(ftp, anonymousSettings);
+        if (_settings.LegacyCharset.Length > 0 && LegacyCharset.TryFind(_settings.LegacyCharset) == null)
+        {
+            Error(OptionIndex.LegacyCharset, "wanted one of " + LegacyCharset.Known);
+        }
         if (!_settings.SeccompSandbox)
         {
             Warning(OptionIndex.SeccompSandbox, "every process runs without its filter of system calls");

@@ -86,6 +86,12 @@ internal static class SessionWorker
             return;
         }
 
+        if (!session.TryUnderstand(ref argument))
+        {
+            session.Reply.Line(501, "The argument is too long."u8);
+            return;
+        }
+
         session.ShowCommand(verb, argument);
         CommandTable.Dispatch(session, verb, argument);
     }

@@ -320,6 +320,34 @@ public sealed class BeyondTests
     }
 
     [Fact]
+    public void OPTS_UTF8_OFF_converts_names_both_ways()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.LegacyCharset, "windows-1252"), (OptionIndex.DenyFile, "verbot\xc3\xa9*"));
+        File.WriteAllText(w.Root.Full("caf\u00E9 5\u20AC"), "content");
+        Assert.Equal("200 Names are in windows-1252 now.", w.Ask("opts utf8 off"));
+        Assert.Equal("213 7", w.Ask("SIZE caf\xe9 5\x80"));
+        Assert.StartsWith("257 ", w.Ask("MKD \xfc\xff\xff"), StringComparison.Ordinal);
+        Assert.True(Directory.Exists(w.Root.Full("\u00FC\u00FF")));
+        Assert.StartsWith("250 ", w.Ask("CWD \xfc\xff\xff"), StringComparison.Ordinal);
+        Assert.EndsWith("/\xfc\xff\xff\" is the current directory", w.Ask("PWD"), StringComparison.Ordinal);
+        w.Ask("CDUP");
+        Assert.Contains(" caf\xe9 5\x80\n", w.Ask("STAT ."), StringComparison.Ordinal);
+        Assert.Contains("/caf\xe9 5\x80\n", w.Ask("MLST caf\xe9 5\x80"), StringComparison.Ordinal);
+        Assert.Equal(Denied, w.Ask("DELE verbot\xe9n"));
+        Assert.Equal("501 The argument is too long.", w.Ask("SIZE " + new string('\x80', 2000)));
+        Assert.Equal("200 Always in UTF8 mode.", w.Ask("OPTS UTF8 ON"));
+        Assert.Equal("213 7", w.Ask("SIZE caf\xc3\xa9 5\xe2\x82\xac"));
+        Assert.StartsWith("550 ", w.Ask("SIZE caf\xe9 5\x80"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OPTS_UTF8_OFF_is_refused_without_a_set()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        Assert.Equal("501 Option not understood.", w.Ask("OPTS UTF8 OFF"));
+    }
+
+    [Fact]
     public void ABOR_ends_a_hash()
     {
         using WorkerFixture w = WorkerFixture.Session((OptionIndex.HashMaxBytes, 0));

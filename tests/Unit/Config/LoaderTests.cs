@@ -160,6 +160,13 @@ public sealed class LoaderTests : IDisposable
     }
 
     [Fact]
+    public void Unknown_character_set_is_an_error_that_names_the_known_ones()
+    {
+        string errors = Errors((true, Write("a.conf", Base + "legacy_charset=utf-7\n")));
+        Assert.Contains("legacy_charset=utf-7: wanted one of iso-8859-1, iso-8859-2,", errors);
+    }
+
+    [Fact]
     public void List_that_others_can_write_gets_a_warning()
     {
         string list = Write("users", "x\n");
