@@ -124,7 +124,7 @@ internal static unsafe class CommandTable
         new("MKD", "<path>", Argument.Free, Gate.MakeDirectory, "", true, "RFC 959 4.1.3", &Directories.Mkd),
         new("MLSD", "[<path>]", Argument.Free, Gate.List, "", true, "RFC 3659 7", &Listings.Mlsd),
         new("MLST", "[<path>]", Argument.Free, Gate.List, "MLST", true, "RFC 3659 7", &Listings.Mlst),
-        new("MODE", "S", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Mode),
+        new("MODE", "S or Z", Argument.Free, Gate.None, "MODE Z", true, "RFC 959 4.1.2", &TransferModes.Mode),
         new("NLST", "[-aFlrRt] [<path>]", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.Nlst),
         new("NOOP", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Noop),
         new("OPTS", "<option> [<value>]", Argument.Free, Gate.None, "", true, "RFC 2389 4", &Features.Opts),
@@ -240,7 +240,7 @@ internal static unsafe class CommandTable
             {
                 Site.WriteFeatures(reply, settings);
             }
-            else if (row.Feature.Length != 0)
+            else if (row.Feature.Length != 0 && (settings.ModeZEnable || row.Verb != "MODE"))
             {
                 reply.Text(" "u8).Text(line[..FeatureLine(in row, settings, facts, hash, line)]).EndLine();
             }

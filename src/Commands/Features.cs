@@ -21,6 +21,12 @@ internal static class Features
             return;
         }
 
+        if (session.Settings.ModeZEnable && Command.EqualsIgnoreCase(name, "MODE"u8))
+        {
+            TransferModes.ChooseLevel(session, space < 0 ? default : argument[(space + 1)..]);
+            return;
+        }
+
         if (Command.EqualsIgnoreCase(argument, "UTF8 OFF"u8) && LegacyCharset.TryFind(session.Settings.LegacyCharset) is { } charset)
         {
             session.Reply.Charset = charset;

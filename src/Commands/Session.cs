@@ -119,6 +119,9 @@ internal sealed class Session : ITreeWatch
     /// <summary>ALLO's size in bytes for the next upload, 0 if it does not count.</summary>
     internal long Announced { get; set; }
 
+    /// <summary>The level of MODE Z, from 1 to 9.</summary>
+    internal int DeflateLevel { get; set; } = 6;
+
     /// <summary>EPSV ALL was given (RFC 2428 4).</summary>
     internal bool EpsvAll { get; set; }
 

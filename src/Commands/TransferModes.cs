@@ -30,14 +30,36 @@ internal static class TransferModes
 
     internal static void Mode(Session session, ReadOnlySpan<byte> argument)
     {
-        if (Command.EqualsIgnoreCase(argument, "S"u8))
+        if (session.Settings.ModeZEnable && Command.EqualsIgnoreCase(argument, "Z"u8))
         {
+            session.Data.Level = session.DeflateLevel;
+            session.Reply.Line(200, "Mode set to Z."u8);
+        }
+        else if (Command.EqualsIgnoreCase(argument, "S"u8))
+        {
+            session.Data.Level = 0;
             session.Reply.Line(200, "Mode set to S."u8);
         }
         else
         {
             session.Reply.Line(504, "Bad MODE command."u8);
         }
+    }
+
+    /// <summary>OPTS MODE Z LEVEL n: from 1, quick, to 9, small.</summary>
+    internal static void ChooseLevel(Session session, ReadOnlySpan<byte> argument)
+    {
+        ReadOnlySpan<byte> option = "Z LEVEL "u8;
+        bool good = argument.Length == option.Length + 1 && Command.EqualsIgnoreCase(argument[..option.Length], option) && argument[^1] is >= (byte)'1' and <= (byte)'9';
+        if (!good)
+        {
+            session.Reply.Line(501, "OPTS MODE Z LEVEL needs a number from 1 to 9."u8);
+            return;
+        }
+
+        session.DeflateLevel = argument[^1] - '0';
+        session.Data.Level = session.Data.Level > 0 ? session.DeflateLevel : 0;
+        session.Reply.Code(200, ' ').Text("MODE Z LEVEL set to "u8).Number(session.DeflateLevel).Text("."u8).EndLine();
     }
 
     internal static void Stru(Session session, ReadOnlySpan<byte> argument)

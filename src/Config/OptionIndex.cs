@@ -174,8 +174,9 @@ internal static class OptionIndex
     internal const int PreloginShedRate = 164;
     internal const int HashMaxBytes = 165;
     internal const int LegacyCharset = 166;
-    internal const int SymlinkEnable = 167;
+    internal const int ModeZEnable = 167;
+    internal const int SymlinkEnable = 168;
 
     /// <summary>How many options there are.</summary>
-    internal const int Count = 168;
+    internal const int Count = 169;
 }

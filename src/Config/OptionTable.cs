@@ -621,6 +621,9 @@ internal static class OptionTable
         Text("legacy_charset"u8, ""u8, No, S | A,
             "The character set of clients that say OPTS UTF8 OFF after their login. Names of files are UTF-8 here, and are converted for them, both "u8 +
             "ways. Empty refuses OPTS UTF8 OFF, and names are always passed on as they are."u8),
+        Bool("mode_z_enable"u8, false, Yes, P | S | A,
+            "MODE Z compresses what is transferred, where the client asks for it. It costs processor time and, while a transfer runs, half a "u8 +
+            "megabyte of memory."u8),
         Bool("symlink_enable"u8, false, Yes, S | A,
             "With write_enable, SITE SYMLINK makes symbolic links. Users who are kept in a root can only make such as lead to what lies "u8 +
             "below their own directory. Anonymous clients never may."u8),

@@ -198,6 +198,7 @@ internal sealed class Settings
     internal byte[] ControlSocket => Text(OptionIndex.ControlSocket);
     internal long HashMaxBytes => Number(OptionIndex.HashMaxBytes);
     internal byte[] LegacyCharset => Text(OptionIndex.LegacyCharset);
+    internal bool ModeZEnable => Flag(OptionIndex.ModeZEnable);
     internal bool SymlinkEnable => Flag(OptionIndex.SymlinkEnable);
     internal int MinUid => (int)Number(OptionIndex.MinUid);
     internal bool PerSourcePenalties => Flag(OptionIndex.PerSourcePenalties);

@@ -38,15 +38,20 @@ internal sealed unsafe partial class DataConnection
         _started = Libc.MonotonicMicroseconds();
         _bytes = 0;
         _whole = 0;
-        nuint mapped = (nuint)(ReceiveBytes + (ascii ? AsciiMode.LocalBytesMax(ReceiveBytes) : 0));
+        _content = 0;
+        _arrived = false;
+        _streamEnded = false;
+        nuint mapped = (nuint)(ReceiveBytes + (ascii ? AsciiMode.LocalBytesMax(ReceiveBytes) : 0) + (Level > 0 ? ReceiveBytes : 0));
         byte* buffer = Libc.MapBuffer(mapped);
-        if (buffer == null)
+        if (buffer == null || (Level > 0 && !Zlib.BeginInflate(ref _z)))
         {
+            Libc.UnmapBuffer(buffer, mapped);
             return Finish(TransferEnd.LocalWriteError, Errno.ENOMEM, sent: false);
         }
         Errno e = offset == 0 ? Errno.None : Libc.Seek(fd, offset, Libc.SEEK_SET, out _);
-        TransferEnd end = e == Errno.None ? ReceiveLoop(fd, buffer, ascii, spliceable, out e) : TransferEnd.LocalWriteError;
+        TransferEnd end = e == Errno.None ? ReceiveLoop(fd, buffer, ascii, spliceable && Level == 0, out e) : TransferEnd.LocalWriteError;
         ClosePipe();
+        Zlib.EndInflate(ref _z);
         Libc.UnmapBuffer(buffer, mapped);
         return Finish(end, e, sent: false);
     }
@@ -77,12 +82,17 @@ internal sealed unsafe partial class DataConnection
             {
                 if (e == Errno.None || clientGone)
                 {
+                    // Some clients send nothing at all for an empty file.
+                    if (Level > 0 && _arrived && !_streamEnded)
+                    {
+                        return TransferEnd.NetworkError;
+                    }
                     return e != Errno.None ? TransferEnd.ClientGone : FinishText(fd, buffer, ascii, ref mode, out e);
                 }
                 wait = true;
                 continue;
             }
-            _bytes += count;
+            _bytes += Level > 0 ? 0 : count;
             wait = count < most;
             if (spliceable && _bytes >= SpliceAfterBytes)
             {
@@ -110,17 +120,24 @@ internal sealed unsafe partial class DataConnection
         {
             return e is Errno.None or Errno.EAGAIN ? TransferEnd.Ok : TransferEnd.NetworkError;
         }
+        byte* converted = buffer + ReceiveBytes;
+        if (Level > 0)
+        {
+            byte* room = converted + (ascii ? AsciiMode.LocalBytesMax(ReceiveBytes) : 0);
+            return Inflate(fd, new ReadOnlySpan<byte>(buffer, count), room, converted, ascii, ref mode, out e);
+        }
+        e = WriteOut(fd, buffer, count, converted, ascii, ref mode);
+        return e == Errno.None ? TransferEnd.Ok : TransferEnd.LocalWriteError;
+    }
+
+    private static Errno WriteOut(int fd, byte* data, int count, byte* converted, bool ascii, ref AsciiMode mode)
+    {
         if (ascii)
         {
-            byte* converted = buffer + ReceiveBytes;
-            int length = mode.FromNetwork(new Span<byte>(buffer, count), new Span<byte>(converted, AsciiMode.LocalBytesMax(ReceiveBytes)));
-            e = Libc.WriteAll(fd, converted, length, out _);
+            count = mode.FromNetwork(new Span<byte>(data, count), new Span<byte>(converted, AsciiMode.LocalBytesMax(ReceiveBytes)));
+            data = converted;
         }
-        else
-        {
-            e = Libc.WriteAll(fd, buffer, count, out _);
-        }
-        return e == Errno.None ? TransferEnd.Ok : TransferEnd.LocalWriteError;
+        return Libc.WriteAll(fd, data, count, out _);
     }
 
     private static TransferEnd FinishText(int fd, byte* buffer, bool ascii, ref AsciiMode mode, out Errno e)

@@ -20,8 +20,8 @@ internal sealed unsafe partial class DataConnection
     private TransferEnd _listingEnd;
     private Errno _listingErrno;
 
-    /// <summary>Bytes on the wire since the transfer that runs, or the last one, began.</summary>
-    internal long Moved => _bytes;
+    /// <summary>Bytes, before compression, since the transfer that runs, or the last one, began.</summary>
+    internal long Moved => Level > 0 ? _content : _bytes;
 
     /// <summary>What <see cref="Moved"/> will be at the end; 0 if nobody knows.</summary>
     internal long Whole => _whole;
@@ -39,6 +39,11 @@ internal sealed unsafe partial class DataConnection
         _whole = Math.Max(0, length - offset);
         TransferEnd end = TransferEnd.Ok;
         Errno e = Errno.None;
+        if (Level > 0)
+        {
+            end = Copy(fd, offset, length, ascii: false, out e);
+            return Finish(end, e);
+        }
         while (end == TransferEnd.Ok && offset < length)
         {
             e = _options.UseSendfile ? Libc.SendFile(_fd, fd, ref offset, Step(length - offset, SendStepBytes), out long sent) : Miss(out sent);
@@ -88,7 +93,7 @@ internal sealed unsafe partial class DataConnection
         }
         if (_listingEnd == TransferEnd.Ok)
         {
-            _listingEnd = SendAll(wholeLines, out _listingErrno);
+            _listingEnd = Put(wholeLines, out _listingErrno);
         }
         if (_listingEnd == TransferEnd.Ok)
         {
@@ -142,7 +147,7 @@ internal sealed unsafe partial class DataConnection
             }
             offset += count;
             ReadOnlySpan<byte> block = new(buffer, count);
-            end = SendAll(ascii ? converted[..mode.ToNetwork(block, converted)] : block, out e);
+            end = Put(ascii ? converted[..mode.ToNetwork(block, converted)] : block, out e);
             if (end == TransferEnd.Ok)
             {
                 end = Pace(glance: true);
@@ -180,6 +185,7 @@ internal sealed unsafe partial class DataConnection
 
     private void Begin()
     {
+        BeginDeflate();
         _started = Libc.MonotonicMicroseconds();
         _bytes = 0;
         _whole = 0;
@@ -192,6 +198,11 @@ internal sealed unsafe partial class DataConnection
 
     private TransferResult Finish(TransferEnd end, Errno e, bool sent = true)
     {
+        if (end == TransferEnd.Ok && sent && Level > 0)
+        {
+            end = Squeeze(default, finish: true, out e);
+        }
+        EndDeflate();
         if (end == TransferEnd.Ok && sent)
         {
             // What is queued still goes out, the end of the stream behind it; close does not take it back.
@@ -202,7 +213,7 @@ internal sealed unsafe partial class DataConnection
             }
         }
         Cancel();
-        return new TransferResult(end, e, _bytes, Libc.MonotonicMicroseconds() - _started);
+        return new TransferResult(end, e, Moved, Libc.MonotonicMicroseconds() - _started);
     }
 
     private TransferEnd WaitFor(short events)

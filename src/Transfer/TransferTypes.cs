@@ -47,7 +47,7 @@ internal readonly struct TransferResult
     /// <summary>The error number behind a failure, None where there is none.</summary>
     internal Errno Errno { get; }
 
-    /// <summary>Bytes on the wire.</summary>
+    /// <summary>Bytes on the wire; in MODE Z, those before or after that.</summary>
     internal long Bytes { get; }
 
     /// <summary>Duration from its start to the end of our part.</summary>

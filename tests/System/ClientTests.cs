@@ -113,6 +113,26 @@ public sealed class ClientTests
 
     // ---- lftp
 
+    [Fact]
+    public void Lftp_compresses_and_links_where_it_may()
+    {
+        byte[] even = new byte[3_000_000];
+        using Server s = Serve(out string here, "mode_z_enable=YES\nsymlink_enable=YES\nlog_ftp_protocol=YES\ndual_log_enable=YES\n");
+        File.WriteAllBytes(here + "/even.bin", even);
+        s.Put("sub/even.bin", even, owner: Users.Alice);
+        Sys.Result r = Lftp(s, here, "cls -1; get big.bin; get sub/even.bin -o even.got; put up.bin -o up.bin; put even.bin -o even.up; get -c big.bin -o big.bin; ln -s text.txt link");
+        Good(r, s);
+        Same(here + "/big.bin", Big);
+        Same(here + "/even.got", even);
+        Same(s.Root + "/up.bin", Big);
+        Same(s.Root + "/even.up", even);
+        Assert.Contains("big.bin", r.Output);
+        Assert.Equal("text.txt", new FileInfo(s.Root + "/link").LinkTarget);
+        Assert.Contains("\"MODE Z\"", s.Log);
+        Assert.Contains("\"/even.up\", 3000000 bytes", s.Log);
+        s.Stop();
+    }
+
     private static Sys.Result Lftp(Server s, string here, string script) => Sys.Run(Sys.Program("lftp"), ["-c",
         "set net:timeout 10; set net:max-retries 1; set cmd:fail-exit true; set ftp:ssl-allow false; open -u " + Users.Alice + ",alice-pass -p " + s.Port + " 127.0.0.1; " + script], null, here, 60);
 

@@ -272,6 +272,25 @@ public sealed class QuirkTests
     }
 
     [Fact]
+    public void A_client_without_UTF8_has_names_in_its_own_set()
+    {
+        using Server s = Serve("legacy_charset=windows-1251\n", x => x.Put("\u0444\u0430\u0439\u043b \u4e2d.txt", "content"));
+        using FtpConversation c = Alice(s);
+        Assert.Equal(["\xd1\x84\xd0\xb0\xd0\xb9\xd0\xbb \xe4\xb8\xad.txt"], c.Lines("NLST"));
+        c.Do("OPTS UTF8 OFF", 200);
+        Assert.Equal(["\xf4\xe0\xe9\xeb ?.txt"], c.Lines("NLST"));
+        Assert.EndsWith(" \xf4\xe0\xe9\xeb ?.txt", c.Lines("LIST")[0]);
+        Assert.Contains(c.Lines("MLSD"), l => l.EndsWith("; \xf4\xe0\xe9\xeb ?.txt", StringComparison.Ordinal));
+        c.Store("STOR \xff\xff.txt", "stored");
+        Assert.Equal("stored", File.ReadAllText(s.Root + "/\u044f.txt"));
+        Assert.Equal("stored", c.FetchText("RETR \xff\xff.txt"));
+        c.Do("OPTS UTF8 ON", 200);
+        Assert.Equal("stored", c.FetchText("RETR \xd1\x8f.txt"));
+        c.Dispose();
+        s.Stop();
+    }
+
+    [Fact]
     public void Data_connections_may_come_early_late_twice_or_half_closed()
     {
         using Server s = Serve("accept_timeout=2\n", x => x.Put("f", "content"));
@@ -322,6 +341,20 @@ public sealed class QuirkTests
             _ = second.ConnectAsync(twice);
             c.Do("RETR f", 150);
             Assert.Equal("content", Encoding.ASCII.GetString(FtpConversation.ReadAll(first)));
+            c.Expect(226);
+        }
+
+        // From elsewhere: closed without a byte, and the client's own still counts.
+        IPEndPoint open = c.Passive();
+        using (Socket foreign = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 15000 })
+        {
+            foreign.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+            foreign.Connect(open);
+            c.Send("RETR f");
+            Assert.Equal(0, foreign.Receive(new byte[1]));
+            using Socket own = FtpConversation.Connect(open);
+            c.Expect(150);
+            Assert.Equal("content", Encoding.ASCII.GetString(FtpConversation.ReadAll(own)));
             c.Expect(226);
         }
 

@@ -347,6 +347,33 @@ public sealed class BeyondTests
         Assert.Equal("501 Option not understood.", w.Ask("OPTS UTF8 OFF"));
     }
 
+    [Theory]
+    [InlineData("MODE Z", "200 Mode set to Z.")]
+    [InlineData("mode z", "200 Mode set to Z.")]
+    [InlineData("MODE S", "200 Mode set to S.")]
+    [InlineData("MODE B", "504 Bad MODE command.")]
+    [InlineData("OPTS MODE Z LEVEL 9", "200 MODE Z LEVEL set to 9.")]
+    [InlineData("opts mode z level 1", "200 MODE Z LEVEL set to 1.")]
+    [InlineData("OPTS MODE Z LEVEL 0", "501 OPTS MODE Z LEVEL needs a number from 1 to 9.")]
+    [InlineData("OPTS MODE Z LEVEL 10", "501 OPTS MODE Z LEVEL needs a number from 1 to 9.")]
+    [InlineData("OPTS MODE Z", "501 OPTS MODE Z LEVEL needs a number from 1 to 9.")]
+    [InlineData("OPTS MODE", "501 OPTS MODE Z LEVEL needs a number from 1 to 9.")]
+    public void MODE_Z_takes_its_option(string command, string reply)
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.ModeZEnable, true));
+        Assert.Equal(reply, w.Ask(command));
+        Assert.Contains("\n MODE Z\n", w.Ask("FEAT"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void MODE_Z_is_unknown_without_its_option()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        Assert.Equal("504 Bad MODE command.", w.Ask("MODE Z"));
+        Assert.Equal("501 Option not understood.", w.Ask("OPTS MODE Z LEVEL 6"));
+        Assert.DoesNotContain("MODE Z", w.Ask("FEAT"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void ABOR_ends_a_hash()
     {
