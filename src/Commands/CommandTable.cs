@@ -116,6 +116,7 @@ internal static unsafe class CommandTable
         new("FEAT", "", Argument.Ignored, Gate.None, "", true, "RFC 2389 3", &Features.Feat),
         new("HASH", "<path>", Argument.Required, Gate.Download, "HASH", true, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
         new("HELP", "[<verb>]", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Help),
+        new("HOST", "<name>", Argument.Free, Gate.None, "HOST", true, "RFC 7151 3", &LoginVerbs.Host),
         new("LANG", "[<tag>]", Argument.Free, Gate.None, "LANG EN*", true, "RFC 2640 4.1", &ClientVerbs.Lang),
         new("LIST", "[-aFlrRt] [<path>]", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.List),
         new("MDTM", "[<time>] <path>", Argument.Free, Gate.None, "MDTM", true, "RFC 3659 3", &Times.Mdtm),

@@ -31,6 +31,8 @@ internal static class LoginVerbs
         session.Reply.Line(230, "Already logged in."u8);
     }
 
+    internal static void Host(Session session, ReadOnlySpan<byte> argument) => session.Reply.Line(503, "HOST comes before the login."u8);
+
     internal static void Quit(Session session, ReadOnlySpan<byte> argument)
     {
         session.Reply.Line(221, "Goodbye."u8);

@@ -148,6 +148,12 @@ internal sealed class PreloginDialogue
             return Next.End;
         }
 
+        if (verb.SequenceEqual("HOST"u8))
+        {
+            Host(argument);
+            return Next.Continue;
+        }
+
         if (verb.SequenceEqual("FEAT"u8))
         {
             CommandTable.WriteFeatures(_reply, _settings, Fact.Default, default);
@@ -175,6 +181,19 @@ internal sealed class PreloginDialogue
 
         _reply.Line(530, "Please login with USER and PASS."u8);
         return Next.Continue;
+    }
+
+    // RFC 7151 3: there is one host here, whatever it is called, and its greeting is the answer. A name given to USER before is forgotten.
+    private void Host(ReadOnlySpan<byte> name)
+    {
+        if (!HostName.IsValid(name))
+        {
+            _reply.Line(501, "HOST needs the name of a host, or an address, IPv6 in brackets."u8);
+            return;
+        }
+
+        ForgetUser();
+        Greet();
     }
 
     private Next User(ReadOnlySpan<byte> name)

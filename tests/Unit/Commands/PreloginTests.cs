@@ -47,7 +47,7 @@ public sealed class PreloginTests
     [InlineData("HELP")]
     [InlineData("STAT")]
     [InlineData("PWD")]
-    [InlineData("HOST x")]
+    [InlineData("HOSTS x")]
     [InlineData("AUTH TLS")]
     [InlineData(" ")]
     [InlineData("RETR x")]

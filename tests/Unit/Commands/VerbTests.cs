@@ -20,6 +20,7 @@ public sealed class VerbTests
     [InlineData("ABOR", "225 No transfer to ABOR.")]
     [InlineData("\xFF\xF4\xFF\xF2" + "ABOR", "225 No transfer to ABOR.")]
     [InlineData("REIN", "502 REIN not implemented.")]
+    [InlineData("HOST ftp.example.org", "503 HOST comes before the login.")]
     [InlineData("ACCT x", "502 ACCT not implemented.")]
     [InlineData("SMNT /", "502 SMNT not implemented.")]
     [InlineData("TYPE I", "200 Switching to Binary mode.")]
@@ -313,7 +314,7 @@ public sealed class VerbTests
     {
         using WorkerFixture w = WorkerFixture.Session();
         Assert.Equal(
-            "211-Features:\n AVBL\n CLNT\n CSID\n EPRT\n EPSV\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32;\n LANG EN*\n MDTM\n MFF Modify;UNIX.mode;\n MFMT\n MLST type*;size*;modify*;create;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;UNIX.uid;UNIX.gid;\n"
+            "211-Features:\n AVBL\n CLNT\n CSID\n EPRT\n EPSV\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32;\n HOST\n LANG EN*\n MDTM\n MFF Modify;UNIX.mode;\n MFMT\n MLST type*;size*;modify*;create;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;UNIX.uid;UNIX.gid;\n"
             + " PASV\n RANG STREAM\n REST STREAM\n RMDA <path>\n SITE COPY\n SITE MKDIR\n SITE UTIME\n SIZE\n"
             + " XCRC\n XMD5\n XSHA1\n XSHA256\n XSHA512\n TVFS\n UTF8\n211 End",
             w.Ask("FEAT"));
@@ -329,7 +330,7 @@ public sealed class VerbTests
         using WorkerFixture w = WorkerFixture.Session(
             (OptionIndex.PortEnable, false), (OptionIndex.PasvEnable, false), (OptionIndex.DirlistEnable, false), (OptionIndex.WriteEnable, false),
             (OptionIndex.DownloadEnable, false), (OptionIndex.CmdsDenied, "CSID,LANG"));
-        Assert.Equal("211-Features:\n CLNT\n MDTM\n RANG STREAM\n REST STREAM\n SIZE\n TVFS\n UTF8\n211 End", w.Ask("FEAT"));
+        Assert.Equal("211-Features:\n CLNT\n HOST\n MDTM\n RANG STREAM\n REST STREAM\n SIZE\n TVFS\n UTF8\n211 End", w.Ask("FEAT"));
         Assert.Equal("501 Option not understood.", w.Ask("OPTS MLST type;"));
     }
 
@@ -340,10 +341,10 @@ public sealed class VerbTests
         Assert.Equal(
             "214-The following commands are recognized.\n"
             + " ABOR ACCT ALLO APPE AVBL CDUP CLNT CSID CWD  DELE EPRT EPSV FEAT HASH\n"
-            + " HELP LANG LIST MDTM MFF  MFMT MKD  MLSD MLST MODE NLST NOOP OPTS PASS\n"
-            + " PASV PORT PWD  QUIT RANG REIN REST RETR RMD  RMDA RNFR RNTO SITE SIZE\n"
-            + " SMNT STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD XPWD\n"
-            + " XRMD XSHA1 XSHA256 XSHA512\n214 Help OK.",
+            + " HELP HOST LANG LIST MDTM MFF  MFMT MKD  MLSD MLST MODE NLST NOOP OPTS\n"
+            + " PASS PASV PORT PWD  QUIT RANG REIN REST RETR RMD  RMDA RNFR RNTO SITE\n"
+            + " SIZE SMNT STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD\n"
+            + " XPWD XRMD XSHA1 XSHA256 XSHA512\n214 Help OK.",
             w.Ask("HELP 227 Entering"));
     }
 
