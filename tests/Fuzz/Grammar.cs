@@ -58,11 +58,16 @@ internal sealed class Grammar(int seed)
 
     private static readonly string[] Phrases =
     [
-        "EPSV|RETR {path}", "PASV|LIST {list}", "PORT 127,0,0,1,20,1|STOR {path}", "EPRT |1|127.0.0.1|5121||NLST {list}", "TYPE I|REST {number}|EPSV|RETR {path}",
+        "EPSV|RETR {path}", "PASV|LIST {list}", "PORT 127,0,0,1,20,1|STOR {path}", "EPRT !1!127.0.0.1!5121!|NLST {list}", "TYPE I|REST {number}|EPSV|RETR {path}",
         "TYPE A|EPSV|STOR {path}", "EPSV|MLSD {path}", "EPSV|APPE {path}", "EPSV|STOU", "RNFR {path}|RNTO {path}", "SITE CPFR {path}|SITE CPTO {path}",
         "RANG {number} {number}|PASV|RETR {path}", "RANG {number} {number}|HASH {path}", "OPTS {opts}|HASH {path}", "OPTS {opts}|MLST {path}", "MKD new|CWD new|RMD ../new|PWD",
         "EPSV|ABOR", "REST {number}|EPSV|STOR {path}", "TYPE I|EPSV|RETR big|ABOR", "USER {user}|PASS {word}", "EPSV|RETR big|NOOP|STAT", "EPSV|STOR sub/new|QUIT",
         "SITE UMASK {octal}|EPSV|STOR new|MLST new", "MKD dir/deep|CWD dir/deep|MKD x|CWD /|RMDA dir|PWD", "EPSV ALL|PASV|EPSV|NLST",
+        "XCRC \"a.txt\" {number} {number}", "XMD5 \"with space\" 0 5", "XSHA1 a.txt", "HASH {path}", "SITE COPY \"a.txt\" \"new\"|SITE COPY a.txt a.txt",
+        "SITE UTIME 202001010000 {path}", "SITE UTIME {path} 20200101000000 20200101000000 20200101000000 UTC", "SITE MKDIR sub/x/y|SITE MKDIR sub/x|SITE MKDIR a.txt/x",
+        "MDTM 20200101000000 {path}|MDTM {path}", "MFMT 20200101000000 {path}", "SIZE {path}|MDTM {path}|MLST {path}", "EPRT !2!::1!5121!|STOR new", "EPSV 2|LIST -la",
+        "TYPE I|EPSV|STOR new|REST 3|EPSV|STOR new|EPSV|APPE new|SIZE new", "CWD sub|CWD /|CWD sub", "DELE secret.txt|RNFR secret.txt|RNFR a.txt|RNTO secret.txt",
+        "MKD x.txt|RMDA .|RMDA sub|RMDA /", "TYPE I|EPSV|ALLO 5|STOR new",
     ];
 
     private static readonly string[] Tokens =
@@ -85,7 +90,12 @@ internal sealed class Grammar(int seed)
         }
 
         Input one = PickOne(kept);
-        return Change(one.OpensData && !Once(4) ? PickOne(kept) : one, kept);
+        for (int again = 0; again < 3 && one.OpensData && !Once(6); again++)
+        {
+            one = PickOne(kept);
+        }
+
+        return Change(one, kept);
     }
 
     private Input PickOne(List<Input> kept) => kept[Once(2) ? Below(kept.Count) : kept.Count - 1 - Below(Math.Min(kept.Count, 32))];
@@ -93,7 +103,7 @@ internal sealed class Grammar(int seed)
     private Input Fresh()
     {
         Profile profile = (Profile)Below(Input.Profiles);
-        bool data = Once(8);
+        bool data = Once(12);
         StringBuilder text = new();
         for (int n = 1 + Below(Once(20) ? 20 : 5); n > 0; n--)
         {
@@ -110,7 +120,7 @@ internal sealed class Grammar(int seed)
         List<string> lines = [.. Encoding.Latin1.GetString(one.Bytes).Split('\n')];
         Profile profile = Once(12) ? (Profile)Below(Input.Profiles) : one.Profile;
         byte script = Once(3) ? (byte)Below(256) : one.Script;
-        bool data = Once(20) || one.OpensData;
+        bool data = Once(40) || one.OpensData;
         for (int n = 1 + Below(4); n > 0; n--)
         {
             int at = Below(lines.Count);

@@ -25,7 +25,7 @@ internal static unsafe partial class Jail
 
     private static readonly (string Path, string? Content)[] Tree =
     [
-        ("a.txt", "line one\nline two\n"), ("big", null), ("empty", ""), ("sub/", null), ("sub/b.txt", "b\r\nc\rd\n"), ("dir/", null), ("link", "->a.txt"),
+        ("a.txt", "line one\nline two\n"), ("big", null), ("empty", ""), ("sub/", null), ("sub/b.txt", "b\r\nc\rd\n"), ("sub/.message", "hello\tthere\r\n\u0001\u00ff\n\nend"), ("dir/", null), ("link", "->a.txt"),
         ("loop", "->loop"), (".hidden", "h"), ("with space", "s"), ("caf\u00c3\u00a9", "utf"), ("eight\u00e9", "latin"), ("\u00ff\u00ff", "iac"), ("new\nline", "nl"), ("secret.txt", Secret),
     ];
 
@@ -165,7 +165,7 @@ internal static unsafe partial class Jail
         }
     }
 
-    private static readonly byte[] s_look = new byte[(OthersWatched + 2 + 15) * StatusBytes];
+    private static readonly byte[] s_look = new byte[(OthersWatched + 2 + 16) * StatusBytes];
 
     /// <summary>Notes mode, links, owner, size and the times of change and content of all that was planted; that of the last change moves with each of them.</summary>
     internal static void Look()

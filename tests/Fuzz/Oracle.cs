@@ -282,7 +282,9 @@ internal sealed class Oracle
         for (int i = 0; i < line.Length; i++)
         {
             byte b = line[i];
-            if (b is < 0x20 or 0x7F)
+
+            // A banner or message of a directory may have tabs.
+            if ((b is < 0x20 or 0x7F) && !(b == '\t' && line.Length > 3 && line[3] == (byte)'-'))
             {
                 return $"a control byte in a reply: {b:x2}";
             }

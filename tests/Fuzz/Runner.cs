@@ -77,22 +77,22 @@ internal sealed class Runner
         bool session = input.Profile > Profile.List;
         WorkerBirth birth = new()
         {
-            Local = World.Loopback(21),
-            Peer = World.Loopback(4000),
+            Local = World.Loopback(21, IsV6(input)),
+            Peer = World.Loopback(4000, IsV6(input)),
             ListenerFd = _worker,
             ClientFd = _server,
             LogFd = _logWorker,
             ChownerFd = -1,
             Snapshot = s_snapshots[(int)input.Profile],
             Account = session ? s_accounts[(int)input.Profile] : null,
-            Rest = [],
+            Rest = input.Bytes[..AtBirth(input)],
             Sessions = 1,
             ClientId = 1,
         };
         if (world)
         {
             Worlds++;
-            _world.Begin(input.Script);
+            _world.Begin(input.Script, IsV6(input));
         }
 
         Coverage.Clear();
@@ -161,9 +161,14 @@ internal sealed class Runner
             }
         }
 
-        Libc.Send(_client, _sent.AsSpan(0, length), Libc.MSG_DONTWAIT, out _);
+        Libc.Send(_client, _sent.AsSpan(AtBirth(input)..length), Libc.MSG_DONTWAIT, out _);
         return length;
     }
+
+    // Some workers are born with a part of what the client says.
+    private static int AtBirth(Input input) => (input.Script & 3) == 3 ? Math.Min(input.Bytes.Length, input.Script) : 0;
+
+    private static bool IsV6(Input input) => input.Profile == Profile.ReadOnly;
 
     // Data sockets are the session's until its process ends; a file or directory that is still open is a leak.
     private void Descriptors(ref string? fault, bool world)
@@ -251,18 +256,22 @@ internal sealed class Runner
             .With(OptionIndex.AsciiUploadEnable, true).With(OptionIndex.AsciiDownloadEnable, true);
         Settings anonymous = all.With(OptionIndex.WriteEnable, false);
         Settings[] settings = new Settings[Input.Profiles];
-        settings[(int)Profile.Prelogin] = all;
+        settings[(int)Profile.Prelogin] = all.With(OptionIndex.FtpdBanner, Encoding.Latin1.GetBytes("Ready \u00e9"));
         settings[(int)Profile.List] = all.With(OptionIndex.UserlistEnable, true).With(OptionIndex.NoAnonPassword, true).With(OptionIndex.LogFtpProtocol, true);
         settings[(int)Profile.Local] = all.With(OptionIndex.DirmessageEnable, true).With(OptionIndex.LogFtpProtocol, true);
         settings[(int)Profile.ReadOnly] = anonymous;
         settings[(int)Profile.Anonymous] = anonymous;
-        settings[(int)Profile.Rich] = all.With(OptionIndex.AnonUploadEnable, true).With(OptionIndex.AnonMkdirWriteEnable, true).With(OptionIndex.AnonOtherWriteEnable, true);
+        settings[(int)Profile.Rich] = all.With(OptionIndex.HideIds, true).With(OptionIndex.DeleteFailedUploads, true).With(OptionIndex.AnonUploadEnable, true).With(OptionIndex.AnonMkdirWriteEnable, true).With(OptionIndex.AnonOtherWriteEnable, true);
         settings[(int)Profile.Denied] = all.With(OptionIndex.CmdsDenied, Encoding.ASCII.GetBytes(Oracle.DeniedVerbs))
             .With(OptionIndex.DenyFile, "{*.txt,secret*}"u8.ToArray()).With(OptionIndex.HideFile, "{.*,big}"u8.ToArray());
         Snapshot[] snapshots = new Snapshot[settings.Length];
         for (int i = 0; i < settings.Length; i++)
         {
-            snapshots[i] = new Snapshot { UserList = Encoding.ASCII.GetBytes("bert\nroot\n") }.With(settings[i]);
+            snapshots[i] = new Snapshot
+            {
+                UserList = "bert\nroot\n"u8.ToArray(),
+                BannerText = (Profile)i == Profile.List ? Encoding.Latin1.GetBytes("Welcome\tto\r\n\u0001this\n") : [],
+            }.With(settings[i]);
         }
 
         return snapshots;

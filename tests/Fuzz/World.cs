@@ -27,6 +27,7 @@ internal sealed class World
     private bool _sent;
     private int _line;
     private byte _script;
+    private bool _v6;
 
     internal World(int link, int client)
     {
@@ -54,9 +55,10 @@ internal sealed class World
     /// <summary>A frame that broke the rules.</summary>
     internal string? Fault { get; private set; }
 
-    internal void Begin(byte script)
+    internal void Begin(byte script, bool v6)
     {
         _script = script;
+        _v6 = v6;
         Libc.Write(_beginWrite, "."u8, out _);
     }
 
@@ -207,24 +209,25 @@ internal sealed class World
     private void Connect(int port)
     {
         Drop();
-        if (Libc.Socket(Libc.AF_INET, Libc.SOCK_STREAM, out _data) != Errno.None)
+        if (Libc.Socket(_v6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_STREAM, out _data) != Errno.None)
         {
             _data = -1;
             return;
         }
 
-        if (Libc.Connect(_data, Loopback(port)) != Errno.None)
+        if (Libc.Connect(_data, Loopback(port, _v6)) != Errno.None)
         {
             Drop();
         }
     }
 
-    internal static SocketAddress Loopback(int port)
+    internal static SocketAddress Loopback(int port, bool v6)
     {
         Span<byte> address = stackalloc byte[16];
-        address[10] = address[11] = 0xFF;
-        BinaryPrimitives.WriteUInt32BigEndian(address[12..], 0x7F000001);
-        SocketAddress.TryMake(Libc.AF_INET, address, (ushort)port, 0, out SocketAddress result);
+        address.Clear();
+        address[10] = address[11] = v6 ? (byte)0 : (byte)0xFF;
+        BinaryPrimitives.WriteUInt32BigEndian(address[12..], v6 ? 1u : 0x7F000001);
+        SocketAddress.TryMake((ushort)(v6 ? Libc.AF_INET6 : Libc.AF_INET), address, (ushort)port, 0, out SocketAddress result);
         return result;
     }
 
@@ -248,7 +251,7 @@ internal sealed class World
         {
             case FrameKind.Sockets:
                 int made = 0;
-                while (made < sockets.Length && Libc.Socket(Libc.AF_INET, Libc.SOCK_STREAM, out sockets[made]) == Errno.None)
+                while (made < sockets.Length && Libc.Socket(_v6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_STREAM, out sockets[made]) == Errno.None)
                 {
                     made++;
                 }
