@@ -9,6 +9,7 @@ using System.Text;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Logging;
+using Aotftpd.Native;
 using Aotftpd.Protocol;
 
 namespace Aotftpd.Fuzz;
@@ -20,6 +21,7 @@ internal static class Functions
         ("lines", Lines), ("PORT", Port), ("EPRT", Eprt), ("EPSV", m => PortArgument.TryParseEpsv(m.Text("0123456789ALLal "), out _)), ("addresses", AddressTexts),
         ("patterns", Patterns), ("times", Times), ("dates", Dates), ("listing lines", Entries), ("ASCII", Ascii), ("paths", Paths), ("numbers", Numbers), ("words", WordPairs),
         ("facts", Facts), ("lists", Lists), ("list options", ListArguments), ("log text", LogText), ("frames", Frames), ("records", Records), ("configuration", Configuration),
+        ("character sets", Charsets), ("zlib", Deflated),
     ];
 
     /// <summary>Tries each for its share of the time; the exit status.</summary>
@@ -286,6 +288,65 @@ internal static class Functions
         if (Digits.TryParseOctal(bytes, out uint bits))
         {
             Check(System.Convert.ToUInt64(text, 8) == bits, text);
+        }
+    }
+
+    private static void Charsets(Maker m)
+    {
+        LegacyCharset set = LegacyCharset.TryFind(Encoding.ASCII.GetBytes(m.Pick(LegacyCharset.Known.Split(", "))))!;
+        byte[] text = m.Bytes(40);
+        byte[] utf8 = new byte[m.Below(160)];
+        if (set.TryToUtf8(text, utf8, out int length))
+        {
+            ReadOnlySpan<byte> rest = utf8.AsSpan(0, length);
+            byte[] back = new byte[text.Length + 1];
+            int count = set.FromUtf8(ref rest, back);
+            Check(rest.IsEmpty && back.AsSpan(0, count).SequenceEqual(text), "a name does not come back");
+        }
+
+        ReadOnlySpan<byte> any = text;
+        byte[] room = new byte[1 + m.Below(40)];
+        int taken = set.FromUtf8(ref any, room);
+        Check(any.IsEmpty || taken == room.Length, "stopped before the end");
+        Check(any.Length + taken <= text.Length, "more characters than bytes");
+    }
+
+    private static unsafe void Deflated(Maker m)
+    {
+        byte[] text = m.Bytes(300);
+        byte[] packed = new byte[1000];
+        byte[] back = new byte[text.Length + 1];
+        ZlibStream stream = default;
+        int length, made;
+        fixed (byte* from = text, to = packed, room = back)
+        {
+            Check(Zlib.BeginDeflate(ref stream, 1 + m.Below(9)), "no memory");
+            stream.NextIn = from;
+            stream.AvailableIn = (uint)text.Length;
+            stream.NextOut = to;
+            stream.AvailableOut = (uint)packed.Length;
+            Check(Zlib.Deflate(ref stream, finish: true) == ZlibStep.Ended, "no end");
+            length = packed.Length - (int)stream.AvailableOut;
+            Zlib.EndDeflate(ref stream);
+
+            bool spoiled = m.Once(2);
+            if (spoiled)
+            {
+                packed[m.Below(length)] ^= (byte)(1 + m.Below(255));
+            }
+
+            int sent = m.Once(3) ? m.Below(length) : length;
+            Check(Zlib.BeginInflate(ref stream), "no memory");
+            stream.NextIn = to;
+            stream.AvailableIn = (uint)sent;
+            stream.NextOut = room;
+            stream.AvailableOut = (uint)back.Length;
+            ZlibStep step = Zlib.Inflate(ref stream);
+            made = back.Length - (int)stream.AvailableOut;
+            Zlib.EndInflate(ref stream);
+            Check(made >= 0 && made <= back.Length, "wrote beyond its room");
+            Check(spoiled || (step == ZlibStep.Ended) == (sent == length), "an end that is none, or none where it is");
+            Check(step != ZlibStep.Ended || back.AsSpan(0, made).SequenceEqual(text), "not what it was");
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed class Grammar(int seed)
         ["port"] = ["127,0,0,1,20,1", "127,0,0,1,0,80", "127,0,0,2,20,1", "256,0,0,1,20,1", "127,0,0,1,20", ",,,,,", "0127,0,0,1,20,1", "x", "", "127,0,0,1,255,255"],
         ["eprt"] = ["|1|127.0.0.1|5121|", "|1|127.0.0.1|80|", "|2|::1|5121|", "|3|x|1|", "|||", "!1!127.0.0.1!5121!", "|1|127.0.0.2|5121|", "|2|::ffff:127.0.0.1|5121|", "", "|1|127.0.0.1|70000|", "|2|fe80::1%lo|5121|"],
         ["epsv"] = ["", "", "", "1", "2", "ALL", "3", "x", "all"],
-        ["opts"] = ["UTF8 ON", "UTF8 OFF", "MLST type;size;", "MLST", "MLST modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.uid;create;", "HASH SHA-256", "HASH MD5", "HASH CRC32", "HASH x", "HASH", "x", ""],
+        ["opts"] = ["UTF8 ON", "UTF8 OFF", "MODE Z LEVEL 1", "MODE Z LEVEL 9", "MODE Z LEVEL x", "MLST type;size;", "MLST", "MLST modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.uid;create;", "HASH SHA-256", "HASH MD5", "HASH CRC32", "HASH x", "HASH", "x", ""],
         ["facts"] = ["CLIENT=x;VERSION=1;", ";;;", "=", "CLIENT", "A=B=C;"],
         ["mff"] = ["Modify=20200101000000;", "UNIX.mode=0600;", "UNIX.mode=644;Modify=20200101000000;", "Create=20200101000000;", "x=y;", ";", "UNIX.mode=9;", "Modify=;"],
         ["octal"] = ["600", "0", "777", "4755", "999", "x", "", "000", "17777777777"],

@@ -253,7 +253,8 @@ internal sealed class Runner
     {
         Settings all = Settings.Defaults.With(OptionIndex.LocalEnable, true).With(OptionIndex.WriteEnable, true).With(OptionIndex.AcceptTimeout, 1L)
             .With(OptionIndex.DataConnectionTimeout, 5L).With(OptionIndex.IdleSessionTimeout, 20L).With(OptionIndex.LsRecurseEnable, true)
-            .With(OptionIndex.AsciiUploadEnable, true).With(OptionIndex.AsciiDownloadEnable, true);
+            .With(OptionIndex.AsciiUploadEnable, true).With(OptionIndex.AsciiDownloadEnable, true)
+            .With(OptionIndex.ModeZEnable, true).With(OptionIndex.SymlinkEnable, true).With(OptionIndex.LegacyCharset, "windows-1252"u8.ToArray());
         Settings anonymous = all.With(OptionIndex.WriteEnable, false);
         Settings[] settings = new Settings[Input.Profiles];
         settings[(int)Profile.Prelogin] = all.With(OptionIndex.FtpdBanner, Encoding.Latin1.GetBytes("Ready \u00e9"));
