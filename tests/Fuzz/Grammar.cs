@@ -68,6 +68,7 @@ internal sealed class Grammar(int seed)
         "MDTM 20200101000000 {path}|MDTM {path}", "MFMT 20200101000000 {path}", "SIZE {path}|MDTM {path}|MLST {path}", "EPRT !2!::1!5121!|STOR new", "EPSV 2|LIST -la",
         "TYPE I|EPSV|STOR new|REST 3|EPSV|STOR new|EPSV|APPE new|SIZE new", "CWD sub|CWD /|CWD sub", "DELE secret.txt|RNFR secret.txt|RNFR a.txt|RNTO secret.txt",
         "MKD x.txt|RMDA .|RMDA sub|RMDA /", "TYPE I|EPSV|ALLO 5|STOR new",
+        "MODE Z|EPSV|RETR {path}", "MODE Z|EPSV|STOR new", "MODE Z|EPSV|MLSD", "OPTS UTF8 OFF|NLST|SIZE eight\u00e9|MKD \u00e4|PWD", "HOST {word}|PWD", "EPSV|RETR big|STAT|NOOP|ABOR",
     ];
 
     private static readonly string[] Tokens =
