@@ -69,6 +69,8 @@ internal sealed class Grammar(int seed)
         "TYPE I|EPSV|STOR new|REST 3|EPSV|STOR new|EPSV|APPE new|SIZE new", "CWD sub|CWD /|CWD sub", "DELE secret.txt|RNFR secret.txt|RNFR a.txt|RNTO secret.txt",
         "MKD x.txt|RMDA .|RMDA sub|RMDA /", "TYPE I|EPSV|ALLO 5|STOR new",
         "MODE Z|EPSV|RETR {path}", "MODE Z|EPSV|STOR new", "MODE Z|EPSV|MLSD", "OPTS UTF8 OFF|NLST|SIZE eight\u00e9|MKD \u00e4|PWD", "HOST {word}|PWD", "EPSV|RETR big|STAT|NOOP|ABOR",
+        "SITE SYMLINK secret.txt new|EPSV|RETR new", "SITE SYMLINK secret.txt new|EPSV|STOR new|MFMT 20200101000000 new|SITE CHMOD 600 new", "SITE SYMLINK {path} new|MLST new|EPSV|LIST new",
+        "SITE SYMLINK secret.txt new|SITE COPY new other|EPSV|RETR other", "SITE SYMLINK . dir/x|EPSV|RETR dir/x/secret.txt", "SITE SYMLINK dir/../secret.txt sub/new|EPSV|RETR sub/new",
     ];
 
     private static readonly string[] Tokens =
