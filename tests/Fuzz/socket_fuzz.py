@@ -263,7 +263,7 @@ def main():
                 if not s.recv(100).startswith(b"220"):
                     findings.append("the server greets nobody any more")
         connections = sum(c.connections for c in clients)
-        print("over sockets (seed %d): %d inputs in %d connections, %d replies, %d data connections offered, in %.0f s; %d findings"
+        print("over sockets (seed %d): %d inputs sent in %d connections, %d replies, %d data connections offered, in %.0f s; %d findings"
               % (a.seed, connections * TOGETHER, connections, sum(c.commands for c in clients), sum(c.transfers for c in clients), a.seconds, len(findings)))
         for f in findings[:10]:
             print("FINDING: " + f)
