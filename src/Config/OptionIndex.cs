@@ -175,8 +175,9 @@ internal static class OptionIndex
     internal const int HashMaxBytes = 165;
     internal const int LegacyCharset = 166;
     internal const int ModeZEnable = 167;
-    internal const int SymlinkEnable = 168;
+    internal const int VirtualHosts = 168;
+    internal const int SymlinkEnable = 169;
 
     /// <summary>How many options there are.</summary>
-    internal const int Count = 169;
+    internal const int Count = 170;
 }

@@ -624,6 +624,9 @@ internal static class OptionTable
         Bool("mode_z_enable"u8, false, Yes, P | S | A,
             "MODE Z compresses what is transferred, where the client asks for it. It costs processor time and, while a transfer runs, half a "u8 +
             "megabyte of memory."u8),
+        Text("virtual_hosts"u8, ""u8, No, P | S | A,
+            "The hosts that clients may ask for with HOST: names, each with an equals sign and the root of its anonymous clients behind it, or without "u8 +
+            "for the usual one, between blanks. Empty takes any name for the one host that there is."u8),
         Bool("symlink_enable"u8, false, Yes, S | A,
             "With write_enable, SITE SYMLINK makes symbolic links. Users who are kept in a root can only make such as lead to what lies "u8 +
             "below their own directory. Anonymous clients never may."u8),

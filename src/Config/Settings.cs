@@ -199,6 +199,7 @@ internal sealed class Settings
     internal long HashMaxBytes => Number(OptionIndex.HashMaxBytes);
     internal byte[] LegacyCharset => Text(OptionIndex.LegacyCharset);
     internal bool ModeZEnable => Flag(OptionIndex.ModeZEnable);
+    internal byte[] VirtualHosts => Text(OptionIndex.VirtualHosts);
     internal bool SymlinkEnable => Flag(OptionIndex.SymlinkEnable);
     internal int MinUid => (int)Number(OptionIndex.MinUid);
     internal bool PerSourcePenalties => Flag(OptionIndex.PerSourcePenalties);

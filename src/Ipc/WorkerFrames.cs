@@ -29,7 +29,7 @@ internal ref struct BecomeFrame
     /// <summary>The client's address, and the one of ours that it has reached: a worker has no call to ask for them.</summary>
     internal SocketAddress Peer, Local;
 
-    /// <summary>Control input that prelogin had read beyond PASS; opaque to the listener.</summary>
+    /// <summary>What prelogin hands on: control input read beyond PASS, and the host asked for; opaque to the listener.</summary>
     internal ReadOnlySpan<byte> Rest;
 
     /// <summary>Writes the frame; <see cref="FrameWriter.Fits"/> tells if Rest was too long.</summary>
@@ -76,7 +76,7 @@ internal ref struct LoginFrame
     /// <summary>The password or, for anonymous, the e-mail address; at most 512 bytes.</summary>
     internal ReadOnlySpan<byte> Password;
 
-    /// <summary>Control input read beyond PASS.</summary>
+    /// <summary>Control input read beyond PASS, and the host asked for.</summary>
     internal ReadOnlySpan<byte> Rest;
 
     /// <summary>True if control is encrypted (believed only after the signer's word).</summary>

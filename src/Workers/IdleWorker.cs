@@ -113,20 +113,23 @@ internal static class IdleWorker
             return ExitStatus.Frames;
         }
         int accountAt = become.HasLog ? 3 : 2;
+        ReadOnlySpan<byte> rest = become.Rest;
+        uint host = become.HasAccount ? VirtualHosts.TakeMark(ref rest) : 0;
         WorkerBirth birth = new()
         {
             ListenerFd = ListenerFd,
             ClientFd = fds[0],
             LogFd = become.HasLog ? fds[2] : -1,
             ChownerFd = become.HasChowner ? fds[accountAt + 1] : -1,
-            Rest = become.Rest.IsEmpty ? [] : GC.AllocateUninitializedArray<byte>(become.Rest.Length, pinned: true),
+            Rest = rest.IsEmpty ? [] : GC.AllocateUninitializedArray<byte>(rest.Length, pinned: true),
+            Host = host,
             Sessions = become.Sessions,
             ClientId = become.ClientId,
             Peer = become.Peer,
             Local = become.Local,
         };
         // SECURITY: what a client sent ahead may hold a password, so its copies neither move nor stay.
-        become.Rest.CopyTo(birth.Rest);
+        rest.CopyTo(birth.Rest);
         CryptographicOperations.ZeroMemory(frame.AsSpan(0, length));
         if (!ReadMemory(fds[1], become.HasAccount ? fds[accountAt] : -1, ref birth))
         {
@@ -219,7 +222,7 @@ internal static class IdleWorker
                 Uid = account.Uid,
                 Gid = account.Gid,
                 Groups = account.Groups,
-                RootNul = account.Root.Length > 0 ? [.. account.Root, 0] : groupless,
+                RootNul = account.Root.Length > 0 ? [.. RootOf(birth, account), 0] : groupless,
                 StartNul = account.StartDirectory.Length > 0 ? [.. account.StartDirectory, 0] : groupless,
             };
         }
@@ -242,6 +245,11 @@ internal static class IdleWorker
             ?? (OutsideIsKnown(birth) && Landlock.HidesOutside(ReachOf(birth)) ? Proof.Walled() : null)
             ?? (s_mode.Filters ? FilterOf(birth)!.OnThisThread() : null);
     }
+
+    /// <summary>The account's root, or for anonymous clients that of the host they have asked for.</summary>
+    private static ReadOnlySpan<byte> RootOf(in WorkerBirth birth, Account account) =>
+        account.Kind == Account.LoginKind.Anonymous && VirtualHosts.TryFind(birth.Snapshot.Settings.VirtualHosts, birth.Host, out ReadOnlySpan<byte> root) && !root.IsEmpty
+            ? root : account.Root;
 
     /// <summary>True if procfs, at which the proof tries the wall, can not lie below the root.</summary>
     private static bool OutsideIsKnown(in WorkerBirth birth) => birth.Account == null || s_mode.ProcGiven;

@@ -30,6 +30,9 @@ internal struct WorkerBirth
     /// <summary>Control input that the predecessor had read and not used.</summary>
     internal byte[] Rest;
 
+    /// <summary>The key of the host that the client has asked for, 0 without one: the client's word as well.</summary>
+    internal uint Host;
+
     /// <summary>Sessions of the service when this one began, 0 under inetd.</summary>
     internal uint Sessions;
 

@@ -177,6 +177,38 @@ public sealed class LoginTests : IDisposable
     }
 
     [Fact]
+    public void Anonymous_clients_have_the_root_of_the_host_that_they_ask_for()
+    {
+        using Server s = Server.Start("virtual_hosts=a.example=$DIR/a b.example=$DIR/b plain.example\n", x =>
+        {
+            x.Put("usual", "");
+            foreach (string host in new[] { "a", "b" })
+            {
+                System.IO.Directory.CreateDirectory(x.DirectoryPath + "/" + host);
+                System.IO.File.WriteAllText(x.DirectoryPath + "/" + host + "/of-" + host, "");
+                Sys.Chmod(x.DirectoryPath + "/" + host, 755);
+            }
+        });
+        foreach ((string? host, string file) in new[] { ("a.example", "of-a"), ("B.Example.", "of-b"), ("plain.example", "usual"), (null, "usual") })
+        {
+            using FtpConversation c = s.Connect();
+            if (host != null)
+            {
+                c.Do("HOST c.example", 504);
+                c.Do("HOST " + host, 220);
+            }
+            // What is sent along with PASS is for the session, host or not.
+            c.Do("USER anonymous", 331);
+            c.SendRaw("PASS x@\r\nPWD\r\n");
+            c.Expect(230);
+            Assert.Contains("\"/\"", c.Expect(257).Text);
+            Assert.Equal([file], c.Lines("NLST"));
+            c.Do("SIZE ../" + (file == "of-a" ? "b/of-b" : "a/of-a"), 550);
+        }
+        s.Stop();
+    }
+
+    [Fact]
     public void An_upload_gets_the_umask_and_mode_of_the_configuration()
     {
         using Server s = Server.Start(Local + "chroot_local_user=YES\nlocal_umask=027\nfile_open_mode=0777\n");

@@ -120,6 +120,7 @@ internal sealed class Loader
         ResolvePassiveAddress();
         byte[] anonymousSettings = AnonymousSettings();
         CheckAnonymousRoot(ftp, anonymousSettings);
+        CheckHosts(ftp);
         if (_settings.LegacyCharset.Length > 0 && LegacyCharset.TryFind(_settings.LegacyCharset) == null)
         {
             Error(OptionIndex.LegacyCharset, "wanted one of " + LegacyCharset.Known);
@@ -284,7 +285,38 @@ internal sealed class Loader
             return;
         }
         int option = _settings.AnonRoot.Length != 0 ? OptionIndex.AnonRoot : OptionIndex.FtpUsername;
-        byte[] root = AnonymousAccount.Make(new Snapshot { Settings = _settings, Ftp = ftp, AnonymousSettings = anonymousSettings }, default).Root;
+        CheckRoot(option, AnonymousAccount.Make(new Snapshot { Settings = _settings, Ftp = ftp, AnonymousSettings = anonymousSettings }, default).Root, ftp);
+    }
+
+    private void CheckHosts(AccountEntry ftp)
+    {
+        HashSet<uint> seen = [];
+        ReadOnlySpan<byte> list = _settings.VirtualHosts;
+        while (VirtualHosts.TryTake(ref list, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> root))
+        {
+            if (!HostName.IsValid(name) || (!root.IsEmpty && root[0] != (byte)'/'))
+            {
+                Error(OptionIndex.VirtualHosts, "wanted names of hosts between blanks, each with an equals sign and a path that begins with / or without");
+                return;
+            }
+            if (!seen.Add(VirtualHosts.KeyOf(name)))
+            {
+                Error(OptionIndex.VirtualHosts, $"{HostFile.Show(name)} stands there twice, or its key is that of another name");
+                return;
+            }
+            if (!root.IsEmpty && _settings.AnonymousEnable && ftp.Present)
+            {
+                CheckRoot(OptionIndex.VirtualHosts, root.ToArray(), ftp);
+            }
+        }
+        if (seen.Count > 0 && _settings.RunAsLaunchingUser)
+        {
+            Warning(OptionIndex.VirtualHosts, "their roots have no effect with run_as_launching_user=YES: there is no change of root");
+        }
+    }
+
+    private void CheckRoot(int option, byte[] root, AccountEntry ftp)
+    {
         Errno e = Libc.StatX(Libc.AT_FDCWD, [.. root, 0], 0, Libc.STATX_BASIC, out Statx status);
         if (e != Errno.None || (status.Mode & Libc.S_IFMT) != Libc.S_IFDIR)
         {

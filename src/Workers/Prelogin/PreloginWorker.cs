@@ -38,6 +38,7 @@ internal sealed class PreloginDialogue
     private bool _userIsPending;
     private bool _userIsTooLong;
     private int _errors;
+    private uint _host;
     private readonly SocketAddress _peer;
 
     internal PreloginDialogue(in WorkerBirth birth)
@@ -45,7 +46,7 @@ internal sealed class PreloginDialogue
         _peer = birth.Peer;
         _snapshot = birth.Snapshot;
         _settings = birth.Snapshot.Settings;
-        _control = new ControlConnection(birth.ClientFd, new ListenerLink(birth.ListenerFd), birth.LogFd, Limits.RestOfInputBytesMax)
+        _control = new ControlConnection(birth.ClientFd, new ListenerLink(birth.ListenerFd), birth.LogFd, Limits.RestOfInputBytesMax - VirtualHosts.MarkBytes)
         {
             IdleSeconds = (uint)_settings.IdleSessionTimeout,
             LogProtocol = _settings.LogFtpProtocol,
@@ -183,7 +184,8 @@ internal sealed class PreloginDialogue
         return Next.Continue;
     }
 
-    // RFC 7151 3: there is one host here, whatever it is called, and its greeting is the answer. A name given to USER before is forgotten.
+    // RFC 7151 3: without virtual_hosts there is one host here, whatever it is called. The greeting is the answer, and a name given to USER before
+    // is forgotten.
     private void Host(ReadOnlySpan<byte> name)
     {
         if (!HostName.IsValid(name))
@@ -192,6 +194,14 @@ internal sealed class PreloginDialogue
             return;
         }
 
+        uint key = VirtualHosts.KeyOf(name);
+        if (_settings.VirtualHosts.Length > 0 && !VirtualHosts.TryFind(_settings.VirtualHosts, key, out _))
+        {
+            _reply.Line(504, "There is no such host here."u8);
+            return;
+        }
+
+        _host = _settings.VirtualHosts.Length > 0 ? key : 0;
         ForgetUser();
         Greet();
     }
@@ -281,12 +291,15 @@ internal sealed class PreloginDialogue
     private bool SendLogin(ReadOnlySpan<byte> user, ReadOnlySpan<byte> password)
     {
         Span<byte> buffer = stackalloc byte[FrameTable.BytesMax];
-        LoginFrame login = new() { User = user, Password = password, Rest = _control.Reader.Unread };
+        Span<byte> rest = stackalloc byte[Limits.RestOfInputBytesMax];
+        rest = rest[..VirtualHosts.Mark(rest, _host, _control.Reader.Unread)];
+        LoginFrame login = new() { User = user, Password = password, Rest = rest };
         FrameWriter writer = login.Write(buffer);
         bool sent = writer.Fits && Libc.SendFrame(_control.Link.Fd, writer.Frame, default, 0) == Errno.None;
 
         // SECURITY: no copy of the password outlives the frame.
         CryptographicOperations.ZeroMemory(buffer);
+        CryptographicOperations.ZeroMemory(rest);
         return sent;
     }
 

@@ -159,6 +159,14 @@ public sealed class LoaderTests : IDisposable
         Assert.Contains($"{_folder}/chroot_list and /etc/vsftpd/chroot_list and /etc/vsftpd.chroot_list do not exist", errors);
     }
 
+    [Theory]
+    [InlineData("a.example=srv", "a path that begins with /")]
+    [InlineData("a_b..c=/srv", "wanted names of hosts")]
+    [InlineData("=/srv", "wanted names of hosts")]
+    [InlineData("a.example A.Example=/", "A.Example stands there twice")]
+    public void Hosts_that_are_none_are_errors(string hosts, string told) =>
+        Assert.Contains(told, Errors((true, Write("a.conf", Base + "virtual_hosts=" + hosts + "\n"))));
+
     [Fact]
     public void Unknown_character_set_is_an_error_that_names_the_known_ones()
     {

@@ -1,0 +1,47 @@
+// The list of hosts, the keys of their names, and the mark before the rest of a client's input.
+using System;
+using System.Text;
+using Aotftpd.Config;
+using Xunit;
+
+namespace Aotftpd.Unit.Config;
+
+public sealed class VirtualHostsTests
+{
+    private const string List = "  a.example=/srv/a B.example  c.example=/srv/c=d ";
+
+    [Theory]
+    [InlineData("a.example", "/srv/a")]
+    [InlineData("A.EXAMPLE.", "/srv/a")]
+    [InlineData("b.example", "")]
+    [InlineData("c.example", "/srv/c=d")]
+    [InlineData("d.example", null)]
+    [InlineData("a.exampl", null)]
+    [InlineData("", null)]
+    public void A_name_is_found_in_any_letter_case(string name, string? expected)
+    {
+        bool found = VirtualHosts.TryFind(Encoding.ASCII.GetBytes(List), VirtualHosts.KeyOf(Encoding.ASCII.GetBytes(name)), out ReadOnlySpan<byte> root);
+        Assert.Equal(expected != null, found);
+        Assert.Equal(expected ?? "", Encoding.ASCII.GetString(root));
+    }
+
+    [Theory]
+    [InlineData(0u, "", 0)]
+    [InlineData(0u, "NOOP", 0)]
+    [InlineData(0u, "\0\0\0\0\0\0", 5)]
+    [InlineData(0u, "\0", 5)]
+    [InlineData(7u, "", 5)]
+    [InlineData(0xFFFFFFFFu, "\0x", 5)]
+    public void A_mark_comes_back_and_leaves_the_rest(uint key, string rest, int added)
+    {
+        byte[] room = new byte[64];
+        int length = VirtualHosts.Mark(room, key, Encoding.ASCII.GetBytes(rest));
+        Assert.Equal(rest.Length + added, length);
+        ReadOnlySpan<byte> read = room.AsSpan(0, length);
+        Assert.Equal(key, VirtualHosts.TakeMark(ref read));
+        Assert.Equal(rest, Encoding.ASCII.GetString(read));
+    }
+
+    [Fact]
+    public void No_host_is_in_no_list() => Assert.False(VirtualHosts.TryFind(default, 0, out _));
+}
