@@ -545,8 +545,10 @@ public sealed class TransferTests
         w.Ask("TYPE I");
         w.Fetch("RETR f");
         w.Ask("NOOP");
+
+        // The listener of the test has a thread of its own, which may be behind.
+        Assert.True(WorkerFixture.Until(() => w.States.Contains("RETR f|1|3")), string.Join(' ', w.States));
         Assert.Contains("RETR f|0|0", w.States);
-        Assert.Contains("RETR f|1|3", w.States);
         Assert.True(w.States.Count <= 5, string.Join(' ', w.States));
     }
 }
