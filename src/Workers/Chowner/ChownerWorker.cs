@@ -121,6 +121,8 @@ internal static class ChownerWorker
         int file = count == 1 ? fds[0] : -1;
         if (FrameTable.Fault(frame[..length], count, Role.Session, Role.Chowner, out FrameKind kind) != null || kind != FrameKind.GiveUpload || !IsUpload(file, peer.OwnerUid))
         {
+            // SECURITY: it may be anything, also a socket whose close waits.
+            Libc.SetLingerOff(file);
             Libc.Close(file);
             return false;
         }

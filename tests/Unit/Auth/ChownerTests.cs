@@ -1,11 +1,15 @@
 // The chowner with real files: what it gives away, and all that it does not.
 using System;
+using System.Diagnostics;
 using System.IO;
+using System.Net;
+using System.Net.Sockets;
 using System.Threading;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
 using Aotftpd.Workers.Chowner;
 using Xunit;
+using SocketAddress = Aotftpd.Native.SocketAddress;
 
 namespace Aotftpd.Unit.Auth;
 
@@ -138,6 +142,33 @@ public sealed class ChownerTests : IDisposable
         // And nobody else noticed.
         int other = Attach();
         Assert.Equal(0, Give(other, Open(Make("next"), Libc.O_WRONLY)));
+        Libc.Close(other);
+    }
+
+    [Fact]
+    public void A_socket_that_lingers_holds_nobody_up()
+    {
+        using TcpListener listener = new(IPAddress.Loopback, 0);
+        listener.Start();
+        Assert.True(SocketAddress.TryMake(Libc.AF_INET, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 127, 0, 0, 1], (ushort)((IPEndPoint)listener.LocalEndpoint).Port, 0, out SocketAddress to));
+        Assert.Equal(Errno.None, Libc.Socket(Libc.AF_INET, Libc.SOCK_STREAM, out int fd));
+        Assert.Equal(Errno.None, Libc.Connect(fd, to));
+        using Socket reader = listener.AcceptSocket();
+        using (SafeSocketHandle handle = new(fd, ownsHandle: false))
+        using (Socket socket = new(handle) { LingerState = new LingerOption(true, 20), Blocking = false })
+        {
+            // Nobody reads: what is sent stays where it is.
+            while (socket.Send(new byte[65536], SocketFlags.None, out SocketError error) > 0 && error == SocketError.Success)
+            {
+            }
+        }
+        int own = Attach();
+        Stopwatch watch = Stopwatch.StartNew();
+        Assert.Null(Give(own, fd));
+        int other = Attach();
+        Assert.Equal(0, Give(other, Open(Make("next"), Libc.O_WRONLY)));
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), watch.Elapsed.ToString());
+        Libc.Close(own);
         Libc.Close(other);
     }
 
