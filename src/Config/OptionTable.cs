@@ -593,13 +593,15 @@ internal static class OptionTable
             "A source (an IPv4 address, or an IPv6 network of 64 bits) that behaves badly collects a penalty, which runs off "u8 +
             "with the time. While it is in force, connections from there are answered by 421 and cost no process."u8),
         Number("per_source_penalty_crash"u8, 90, 0, 86400, No, None,
-            "Seconds for a client whose process crashes."u8),
+            "Seconds for a client whose process crashes. One that is killed from outside (SIGKILL), by the administrator or for "u8 +
+            "want of memory, is not judged."u8),
         Number("per_source_penalty_frames"u8, 90, 0, 86400, No, None,
             "Seconds for a client whose process breaks the rules between processes."u8),
         Number("per_source_penalty_login_failure"u8, 5, 0, 86400, No, None,
             "Seconds for a login that is refused."u8),
         Number("per_source_penalty_login_timeout"u8, 10, 0, 86400, No, None,
-            "Seconds for a client that has not logged in within its time."u8),
+            "Seconds for a client that has not logged in within its time: a minute, or idle_session_timeout where that is "u8 +
+            "shorter."u8),
         Number("per_source_penalty_no_login"u8, 1, 0, 86400, No, None,
             "Seconds for a client that leaves without having tried to log in."u8),
         Number("per_source_penalty_min"u8, 15, 0, 86400, No, None,

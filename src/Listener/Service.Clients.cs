@@ -12,6 +12,7 @@ internal sealed partial class Service
 {
     private const int RetryMilliseconds = 250;
     private const int BecomeMilliseconds = 30_000;
+    private const string NoLoginInTime = "no login in its time";
 
     private Client?[] _clients = new Client?[64];
     private int _clientCount;
@@ -332,7 +333,7 @@ internal sealed partial class Service
         {
             case TimerKind.LoginTime when c.State == ClientState.Prelogin && c.Front is { } front && !c.Kicked:
                 c.Kicked = true;
-                Penalise(c, _settings.PerSourcePenaltyLoginTimeout, "no login in its time");
+                Penalise(c, _settings.PerSourcePenaltyLoginTimeout, NoLoginInTime);
                 TrySend(front, ShortFrame.Write(_out, FrameKind.Kick));
                 _timers.Add(_now + FarewellMilliseconds, TimerKind.LoginTime, c.Id);
                 break;
@@ -378,8 +379,11 @@ internal sealed partial class Service
         {
             NoteClient(c, RoleName(role) + " " + (why ?? "ended: " + StatusText(status)));
         }
-        bool silent = c.State == ClientState.Prelogin && !becoming && !c.Kicked && c.LoginAt == 0;
-        Penalise(c, crashed ? _settings.PerSourcePenaltyCrash : silent ? _settings.PerSourcePenaltyNoLogin : 0, crashed ? "its process crashed" : "it leaves without a login");
+        bool silent = c.State == ClientState.Prelogin && !becoming && !crashed && !c.Kicked && c.LoginAt == 0;
+        bool late = silent && _settings.IdleSessionTimeout > 0 && _now - c.ConnectedAt >= _settings.IdleSessionTimeout * 1000L;
+        // SIGKILL comes from outside, by the administrator or for want of memory: no client is judged by that.
+        Penalise(c, crashed && (status & 0x7F) != Libc.SIGKILL ? _settings.PerSourcePenaltyCrash : late ? _settings.PerSourcePenaltyLoginTimeout : silent ? _settings.PerSourcePenaltyNoLogin : 0,
+            crashed ? "its process crashed" : late ? NoLoginInTime : "it leaves without a login");
         if (c.Fd >= 0 && (becoming || why != null))
         {
             EndUnserved(c, null);

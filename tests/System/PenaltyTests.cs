@@ -72,6 +72,47 @@ public sealed class PenaltyTests
     }
 
     [Fact]
+    public void Who_is_killed_from_outside_is_not_judged()
+    {
+        using Server s = Server.Start(All);
+        foreach (string role in new[] { "session", "prelogin" })
+        {
+            using FtpConversation c = From(s, s_bad);
+            c.Expect(220);
+            if (role == "session")
+            {
+                c.Login();
+            }
+            Assert.True(Sys.Eventually(() => s.Role(role).Count == 1));
+            Sys.Kill(s.Role(role)[0].Pid, Sys.SIGKILL);
+            c.ExpectClosed();
+            Assert.True(Sys.Eventually(() => s.Log.Contains(role + " ended: signal 9", StringComparison.Ordinal)), s.Log);
+        }
+        Assert.False(IsRefused(s, s_bad));
+        Assert.DoesNotContain("not served for a while", s.Log);
+        s.Stop();
+    }
+
+    /// <summary>By prelogin, where idle_session_timeout is shorter; else by the listener after a minute.</summary>
+    [Theory]
+    [InlineData("idle_session_timeout=1\n", 1)]
+    [InlineData("", 60)]
+    public void Who_does_not_log_in_in_time_has_a_penalty(string config, int seconds)
+    {
+        Assert.SkipUnless(seconds < 10 || Sys.Long, "make test-long");
+        using Server s = Server.Start(All + config + "per_source_penalty_login_timeout=60\n");
+        using FtpConversation c = From(s, s_bad);
+        c.Expect(220);
+        c.Do("USER anonymous", 331);
+        Assert.False(IsRefused(s, s_good));
+        c.Socket.ReceiveTimeout = (seconds * 1000) + 15_000;
+        c.Expect(421);
+        c.ExpectClosed();
+        ExpectPenalty(s, "no login in its time");
+        s.Stop();
+    }
+
+    [Fact]
     public void A_process_that_breaks_the_rules_is_a_penalty()
     {
         using Server s = Server.Start(All, null, Puppet.Binary);
