@@ -81,9 +81,13 @@ audit: test-deps build   ## what each process is, live, beside vsftpd's
 	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
 	@tests/namespace.sh tests/audit-beside.sh $(OUT)
 
-bench: test-deps build   ## login cost and memory beside vsftpd
-	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers --fetch
-	@tests/namespace.sh python3 tests/bench/bench.py --binary $(OUT)/aotftpd --out $(OUT)/peers
+# The clients of the benchmark.
+out/load/load: $(wildcard tests/Load/*) | sdk
+	dotnet publish tests/Load/Load.csproj -c Release -r $(RID) -o $(OUT)/load
+
+bench: test-deps build out/load/load ## the same work beside vsftpd, Pure-FTPd, ProFTPD and pyftpdlib (BENCH="--only login1 --rounds 3")
+	@python3 tests/bench/bench.py --binary $(OUT)/aotftpd --load $(OUT)/load/load --out $(OUT)/peers --fetch
+	@tests/namespace.sh python3 tests/bench/bench.py --binary $(OUT)/aotftpd --load $(OUT)/load/load --out $(OUT)/peers $(BENCH)
 
 order: test-deps build   ## write anew in which order the compiler lays methods out (after large changes; then build again)
 	@tests/namespace.sh python3 tests/bench/order.py --binary $(OUT)/aotftpd --symbols $(OUT)/publish/aotftpd.dbg --out src/aotftpd.order

@@ -1,56 +1,17 @@
 #!/usr/bin/env python3
-"""Two figures of aotftpd beside vsftpd, interleaved in the same run: CPU time of an anonymous login over all processes,
-and memory of an idle logged-in session (private dirty memory and page tables of every process that it costs).
+"""aotftpd beside vsftpd, Pure-FTPd, ProFTPD and pyftpdlib: the same work by the same clients (tests/Load), interleaved in
+rounds on loopback. Prints medians, CPU time over all processes of a server and the ratios that we hold ourselves to, and
+writes them to out/bench.json and out/bench.md. Only ratios of one run mean anything: absolute figures of one machine
+differ several times over from hour to hour.
 
-CPU time is read from the kernel's accounting of a control group in which the whole server runs (cgroup v1 cpuacct or
-v2 cpu.stat); where neither can be made, from /proc/stat, which is right only while nothing else runs."""
-import argparse, glob, os, shutil, signal, socket, statistics, subprocess, sys, time
+CPU time is the kernel's accounting of a control group in which the whole server runs (cgroup v1 cpuacct or v2 cpu.stat);
+where neither can be made, /proc/stat, which is right only while nothing else runs."""
+import argparse, json, os, resource, shutil, socket, statistics, subprocess, sys, time
 
-ROUNDS, LOGINS, SESSIONS = 5, 200, 20
+import peers
 
-
-class Group:
-    """A control group for one server."""
-
-    def __init__(self, name):
-        self.path, self.kind = None, "/proc/stat"
-        for base, kind in (("/sys/fs/cgroup/cpuacct", "v1"), ("/sys/fs/cgroup/cpu,cpuacct", "v1"), ("/sys/fs/cgroup", "v2")):
-            wanted = base + ("/cpuacct.usage" if kind == "v1" else "/cgroup.controllers")
-            if os.path.exists(wanted):
-                try:
-                    os.makedirs(base + "/" + name, exist_ok=True)
-                    if kind == "v1" or os.path.exists(base + "/" + name + "/cpu.stat"):
-                        self.path, self.kind = base + "/" + name, "cgroup " + kind
-                        return
-                except OSError:
-                    continue
-
-    def enter(self):
-        if self.path:
-            open(self.path + "/cgroup.procs", "w").write(str(os.getpid()))
-
-    def seconds(self):
-        if self.kind == "cgroup v1":
-            return int(open(self.path + "/cpuacct.usage").read()) / 1e9
-        if self.kind == "cgroup v2":
-            return int(open(self.path + "/cpu.stat").read().split("usage_usec ")[1].split()[0]) / 1e6
-        f = [int(x) for x in open("/proc/stat").readline().split()[1:]]
-        return (sum(f) - f[3] - f[4]) / os.sysconf("SC_CLK_TCK")
-
-    def remove(self):
-        if self.path:
-            for _ in range(50):
-                try:
-                    os.rmdir(self.path)
-                    return
-                except OSError:
-                    time.sleep(0.1)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+ROUNDS, SECONDS = 5, 2.0
+MIB = 1 << 20
 
 
 def line(sock, buffer):
@@ -77,179 +38,209 @@ def login(port):
     return s, b
 
 
-class Server:
-    def __init__(self, name, binary, work, options):
-        self.name, self.port = name, free_port()
-        root, empty = work + "/root", work + "/empty"
-        for d in (work, root, empty):
-            os.makedirs(d, exist_ok=True)
-            os.chmod(d, 0o755)
-        conf = {"listen": "YES", "listen_address": "127.0.0.1", "listen_port": self.port, "background": "NO", "anonymous_enable": "YES",
-                "local_enable": "NO", "anon_root": root, "ftp_username": "aott-anon", "nopriv_user": "aott-nopriv", "secure_chroot_dir": empty,
-                "max_per_ip": 0, "max_clients": 0, "xferlog_enable": "YES", "vsftpd_log_file": work + "/" + name + ".log", **options}
-        path = work + "/" + name + ".conf"
-        open(path, "w").write("".join("%s=%s\n" % i for i in conf.items()))
-        # A copy of its own: processes are recognised by it.
-        self.binary = work + "/" + name
-        shutil.copy(binary, self.binary)
-        os.chmod(self.binary, 0o755)
-        self.group = Group("aott-bench-" + name)
-        self.process = subprocess.Popen([self.binary, path], stdin=subprocess.DEVNULL, preexec_fn=self.group.enter)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                break
-            except OSError:
-                if self.process.poll() is not None:
-                    sys.exit("%s did not start" % name)
-                time.sleep(0.05)
-        else:
-            sys.exit("%s does not listen" % name)
-        time.sleep(0.5)
+class Work:
+    """One row: a kind of work by a number of clients. `value` of a result is what the row compares, `better` says which way."""
 
-    def processes(self):
-        found = []
-        for exe in glob.glob("/proc/[0-9]*/exe"):
-            try:
-                if os.readlink(exe).split(" (deleted)")[0] == self.binary:
-                    found.append(int(exe.split("/")[2]))
-            except OSError:
-                pass
-        return found
+    def __init__(self, key, title, kind, clients, unit, user=True, argument="", without=()):
+        self.key, self.title, self.kind, self.clients, self.unit = key, title, kind, clients, unit
+        self.user, self.argument, self.without = user, argument, without
 
-    def settle(self, count=None):
-        """Waits until the number of processes stands still."""
-        last, same = -1, 0
-        for _ in range(200):
-            n = len(self.processes())
-            same = same + 1 if n == last else 0
-            last = n
-            if same >= 5:
-                return
-            time.sleep(0.05)
-
-    def login_cpu(self, count):
-        self.settle()
-        before, start = self.group.seconds(), time.time()
-        for _ in range(count):
-            s, b = login(self.port)
-            s.sendall(b"QUIT\r\n")
-            line(s, b)
-            s.close()
-        wall = time.time() - start
-        self.settle()
-        return (self.group.seconds() - before) / count * 1000, count / wall
-
-    def memory(self):
-        """Private dirty memory and page tables of all processes, in KiB."""
-        dirty = tables = 0
-        for pid in self.processes():
-            try:
-                dirty += field("/proc/%d/smaps_rollup" % pid, "Private_Dirty:")
-                tables += field("/proc/%d/status" % pid, "VmPTE:")
-            except OSError:
-                pass
-        return dirty, tables
-
-    def session_memory(self, count):
-        self.settle()
-        one = [login(self.port)]
-        self.settle()
-        first = self.memory()
-        more = [login(self.port) for _ in range(count)]
-        self.settle()
-        last = self.memory()
-        for s, _ in one + more:
-            s.close()
-        self.settle()
-        return (last[0] - first[0]) / count, (last[1] - first[1]) / count
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
-        self.group.remove()
+    def run(self, load, server, seconds):
+        server.settle()
+        before = server.group.seconds()
+        who = [peers.USER, peers.PASSWORD] if self.user else ["anonymous", "bench@"]
+        answer = subprocess.run([load, self.kind, str(server.port), *who, str(self.clients), str(seconds), self.argument], capture_output=True, text=True)
+        if answer.returncode:
+            return {"failed": answer.stderr.strip()[-200:]}
+        operations, size, taken, median, late = (float(x) for x in answer.stdout.split())
+        server.settle()
+        return {"rate": operations / taken, "bytes": size / taken, "ms": median, "p95": late, "cpu": (server.group.seconds() - before) / operations * 1000}
 
 
-def field(path, name):
-    for text in open(path):
-        if text.startswith(name):
-            return int(text.split()[1])
-    return 0
+class Hold:
+    """A row of sessions that only stay: how quickly they come, and what each costs."""
+
+    def __init__(self, key, title, sessions):
+        self.key, self.title, self.sessions, self.clients, self.unit, self.without = key, title, sessions, sessions, "ms", ()
+
+    def run(self, load, server, seconds):
+        server.settle()
+        before = server.memory()
+        holder = subprocess.Popen([load, "hold", str(server.port), "anonymous", "bench@", str(self.sessions), "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        answer = holder.stdout.readline().split()
+        if not answer:
+            holder.wait()
+            return {"failed": "the sessions did not come"}
+        server.settle()
+        kib = (server.memory() - before) / self.sessions
+        holder.stdin.close()
+        holder.wait()
+        server.settle()
+        return {"ms": float(answer[2]) * 1000, "kib": kib, "rate": self.sessions / float(answer[2])}
 
 
-def vsftpd(out):
-    """The real vsftpd, unpacked beside us and not installed; None with a reason where there is none."""
-    found = out + "/vsftpd/usr/sbin/vsftpd"
-    if not os.path.exists(found):
-        os.makedirs(out, exist_ok=True)
-        if shutil.which("apt-get"):
-            script = "cd '%s' && (apt-get download -q vsftpd || (apt-get update -q && apt-get download -q vsftpd)) && dpkg -x vsftpd_*.deb vsftpd" % out
-        else:
-            script = "cd '%s' && dnf download -q vsftpd && mkdir -p vsftpd && cd vsftpd && rpm2cpio ../vsftpd-*.rpm | cpio -idm" % out
-        subprocess.run(["/bin/sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if os.path.exists(found) and "not found" in subprocess.run(["ldd", found], capture_output=True, text=True).stdout and shutil.which("apt-get"):
-        # libwrap is the one library that a small Debian lacks: unpacked beside it, too.
-        subprocess.run(["/bin/sh", "-c", "cd '%s' && apt-get download -q libwrap0 libnsl2 && for f in libwrap0_*.deb libnsl2_*.deb; do dpkg -x $f vsftpd; done" % out],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for directory in glob.glob(out + "/vsftpd/usr/lib/*-linux-gnu"):
-            os.environ["LD_LIBRARY_PATH"] = directory
-    return found if os.path.exists(found) else None
+WORKS = [
+    Work("login1", "anonymous login, 1 client", "login", 1, "rate", user=False),
+    Work("login8", "anonymous login, 8 clients", "login", 8, "rate", user=False),
+    Work("local1", "local login, 1 client", "login", 1, "rate"),
+    Work("local8", "local login, 8 clients", "login", 8, "rate"),
+    Hold("hold", "500 idle sessions", 500),
+    Work("retr1", "RETR 1 GiB, 1 client", "take", 1, "bytes", argument="RETR big"),
+    Work("retr4", "RETR 1 GiB, 4 clients", "take", 4, "bytes", argument="RETR big"),
+    Work("stor1", "STOR 1 GiB, 1 client", "stor", 1, "bytes", argument="{home}/big"),
+    Work("stor4", "STOR 1 GiB, 4 clients", "stor", 4, "bytes", argument="{home}/big"),
+    Work("small1", "RETR 4 KiB, 1 client", "take", 1, "rate", argument="RETR small"),
+    Work("small8", "RETR 4 KiB, 8 clients", "take", 8, "rate", argument="RETR small"),
+    Work("put1", "STOR 4 KiB, 1 client", "stor", 1, "rate", argument="{home}/small"),
+    Work("put8", "STOR 4 KiB, 8 clients", "stor", 8, "rate", argument="{home}/small"),
+    Work("list10k", "LIST, 10,000 entries", "take", 1, "ms", argument="LIST d10k"),
+    Work("list100k", "LIST, 100,000 entries", "take", 1, "ms", argument="LIST d100k"),
+    Work("nlst10k", "NLST, 10,000 entries", "take", 1, "ms", argument="NLST d10k"),
+    Work("mlsd10k", "MLSD, 10,000 entries", "take", 1, "ms", argument="MLSD d10k", without=("vsftpd",)),
+]
+
+# (row, figure, how many times as good as, whom)
+GOALS = [
+    ("login1", "rate", 2.3, "vsftpd"), ("login8", "rate", 2.3, "vsftpd"), ("login1", "rate", 1.4, "pure-ftpd"), ("login8", "rate", 1.4, "pure-ftpd"),
+    ("login1", "cpu", 2.0, "vsftpd"), ("local1", "rate", 1.5, "vsftpd"), ("local8", "rate", 1.5, "vsftpd"),
+    ("hold", "kib", 1 / 0.7, "vsftpd"), ("hold", "ms", 2.0, "vsftpd"),
+    ("retr1", "bytes", 1.0, "vsftpd"), ("retr4", "bytes", 1.0, "vsftpd"), ("stor1", "bytes", 1.4, "pure-ftpd"), ("stor4", "bytes", 1.2, "pure-ftpd"),
+    ("small1", "rate", 1.2, "pure-ftpd"), ("small8", "rate", 1.2, "pure-ftpd"), ("put1", "rate", 1.2, "pure-ftpd"), ("put8", "rate", 1.2, "pure-ftpd"),
+    ("list10k", "ms", 3.0, "vsftpd"), ("list100k", "ms", 3.0, "vsftpd"), ("nlst10k", "ms", 1.2, "pure-ftpd"), ("mlsd10k", "ms", 3.0, "pure-ftpd"),
+]
+LESS_IS_BETTER = {"ms", "cpu", "kib", "p95"}
+
+
+def figure(result, unit):
+    if "failed" in result or unit not in result:
+        return "-"
+    v = result[unit]
+    return "%.2f GB/s" % (v / 1e9) if unit == "bytes" else "%.0f/s" % v if unit == "rate" else "%.0f KiB" % v if unit == "kib" else "%.2f ms" % v
+
+
+def accounts(work, large=True):
+    """Accounts in the private /etc, and the trees that are served: with `large`, also what the rows above move and list."""
+    root, home = work + "/root", work + "/home"
+    for d in (root, home, work + "/empty"):
+        os.makedirs(d)
+        os.chmod(d, 0o755)
+    os.chmod(work, 0o755)
+    subprocess.run(["userdel", "ftp"], stderr=subprocess.DEVNULL)
+    for user, place in (("aott-anon", root), ("aott-nopriv", root), ("aott-service", root), ("ftp", root)):
+        subprocess.run(["useradd", "-M", "-d", place, "-s", "/usr/sbin/nologin", user], check=True)
+    subprocess.run(["useradd", "-M", "-d", home, "-s", "/bin/sh", peers.USER], check=True)
+    # A hash that costs little: what is compared is the servers' work, not SHA-512's.
+    subprocess.run(["chpasswd", "-c", "SHA256", "-s", "1000"], input=peers.USER + ":" + peers.PASSWORD, text=True, check=True)
+    for service in ("aott-bench", "pure-ftpd", "proftpd"):
+        peers.write("/etc/pam.d/" + service, "auth required pam_unix.so\naccount required pam_unix.so\n")
+    if not large:
+        return
+    block = os.urandom(MIB)
+    with open(home + "/big", "wb") as big:
+        for _ in range(1024):
+            big.write(block)
+    with open(home + "/small", "wb") as small:
+        small.write(block[:4096])
+    for name, count in (("d10k", 10_000), ("d100k", 100_000)):
+        os.mkdir(home + "/" + name)
+        for i in range(count):
+            os.close(os.open("%s/%s/file-%06d.dat" % (home, name, i * 7919 % count), os.O_CREAT | os.O_WRONLY, 0o644))
+    subprocess.run(["chown", "-R", peers.USER + ":", home], check=True)
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--binary", required=True)
+    p.add_argument("--load")
     p.add_argument("--out", required=True)
     p.add_argument("--rounds", type=int, default=ROUNDS)
+    p.add_argument("--seconds", type=float, default=SECONDS)
+    p.add_argument("--only", default="", help="keys of rows, with commas")
+    p.add_argument("--with", dest="beside", default=",".join(k.name for k in peers.PEERS), help="names of peers, with commas")
     p.add_argument("--fetch", action="store_true", help="unpack vsftpd, measure nothing")
     a = p.parse_args()
-    peer = vsftpd(a.out)
-    if not peer:
-        sys.exit("vsftpd can not be had from this machine's package feeds: nothing to compare with")
+    kinds = [k for k in peers.PEERS if k.name in a.beside.split(",")]
     if a.fetch:
+        kinds = kinds[:1] if a.load is None else kinds
+        missing = [k.name for k in kinds if not peers.fetch(k, a.out)]
+        if "vsftpd" in missing:
+            sys.exit("vsftpd can not be had from this machine's package feeds: nothing to compare with")
         return
     if os.environ.get("AOTT_NAMESPACE") != "1":
         sys.exit("start this by make bench: it needs accounts of its own")
-    work = "/tmp/aott-bench-%d" % os.getpid()
-    os.makedirs(work + "/root")
-    os.chmod(work, 0o755)
-    os.chmod(work + "/root", 0o755)
-    for user in ("aott-anon", "aott-nopriv", "aott-service"):
-        subprocess.run(["useradd", "-M", "-d", work + "/root", "-s", "/usr/sbin/nologin", user], check=True)
-    servers = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+    work = "/tmp/aott-homes/bench"
+    accounts(work)
+    servers, missing = [], []
+    rows = [w for w in WORKS if not a.only or w.key in a.only.split(",")]
+    results = {w.key: {} for w in rows}
     try:
-        servers.append(Server("aotftpd", a.binary, work, {"control_socket": work + "/control", "service_user": "aott-service"}))
-        servers.append(Server("vsftpd", peer, work, {"isolate": "YES", "isolate_network": "YES", "setproctitle_enable": "NO"}))
-        cpu, rate, dirty, tables = ({s.name: [] for s in servers} for _ in range(4))
-        for s in servers:
-            s.login_cpu(20)
-        for _ in range(a.rounds):
-            for s in servers:
-                c, r = s.login_cpu(LOGINS)
-                cpu[s.name].append(c)
-                rate[s.name].append(r)
-                d, t = s.session_memory(SESSIONS)
-                dirty[s.name].append(d)
-                tables[s.name].append(t)
-        m = statistics.median
-        print("accounting: %s; %d rounds of %d logins and %d sessions; medians" % (servers[0].group.kind, a.rounds, LOGINS, SESSIONS))
-        print("%-10s %14s %10s %22s" % ("", "CPU ms/login", "logins/s", "idle session KiB"))
-        for s in servers:
-            print("%-10s %14.2f %10.0f %12.0f + %.0f = %.0f" % (s.name, m(cpu[s.name]), m(rate[s.name]), m(dirty[s.name]), m(tables[s.name]), m(dirty[s.name]) + m(tables[s.name])))
-        c = m(cpu["aotftpd"]) / m(cpu["vsftpd"])
-        k = (m(dirty["aotftpd"]) + m(tables["aotftpd"])) / (m(dirty["vsftpd"]) + m(tables["vsftpd"]))
-        good = c <= 0.6 and k <= 1.0
-        print("CPU of a login: %.2f x vsftpd (at most 0.60); idle session: %.2f x vsftpd (at most 1.00): %s" % (c, k, "held" if good else "NOT HELD"))
-        sys.exit(0 if good else 1)
+        servers.append(peers.Aotftpd(os.path.abspath(a.binary), work))
+        for kind in kinds:
+            found = peers.fetch(kind, a.out)
+            if found:
+                servers.append(kind(found, work))
+            else:
+                missing.append(kind.name)
+        for w in rows:
+            if isinstance(w, Work):
+                w.argument = w.argument.format(home=work + "/home")
+            for _ in range(a.rounds if isinstance(w, Work) else 1 + a.rounds // 2):
+                for s in servers:
+                    if s.name not in w.without:
+                        results[w.key].setdefault(s.name, []).append(w.run(a.load, s, a.seconds))
+            summary = {}
+            for name, all_ in results[w.key].items():
+                bad = [r for r in all_ if "failed" in r]
+                summary[name] = bad[0] if bad else {k: statistics.median(r[k] for r in all_) for k in all_[0]}
+            results[w.key] = summary
+            print("%-28s %s" % (w.title, "  ".join("%s %s%s" % (s.name, figure(summary.get(s.name, {}), w.unit),
+                                                              " (%s CPU)" % figure(summary[s.name], "cpu") if "cpu" in summary.get(s.name, {}) else
+                                                              " (%s)" % figure(summary[s.name], "kib") if "kib" in summary.get(s.name, {}) else "")
+                                                   for s in servers)), flush=True)
+            for name, r in summary.items():
+                if "failed" in r:
+                    print("    %s: %s" % (name, r["failed"]))
     finally:
+        accounting = servers[0].group.kind if servers else ""
         for s in servers:
             s.stop()
         shutil.rmtree(work, ignore_errors=True)
+    good = report(a, rows, results, [s.name for s in servers], missing, accounting)
+    sys.exit(0 if good else 1)
+
+
+def report(a, rows, results, names, missing, accounting):
+    """Prints and writes the goals; true if all of them are held."""
+    goals, good = [], True
+    for key, unit, least, peer in GOALS:
+        ours, theirs = (results.get(key, {}).get(n, {}) for n in ("aotftpd", peer))
+        if key not in results or peer not in names:
+            continue
+        if unit in ours and unit in theirs and ours[unit] > 0:
+            ratio = theirs[unit] / ours[unit] if unit in LESS_IS_BETTER else ours[unit] / theirs[unit]
+            held = ratio >= least
+        else:
+            ratio, held = None, False
+        good &= held
+        title = next(w.title for w in rows if w.key == key)
+        goals.append({"row": key, "title": title, "figure": unit, "peer": peer, "ratio": ratio, "least": least, "held": held})
+        print("%-28s %-5s %5s x %-9s (at least %.2f): %s" % (title, unit, "-" if ratio is None else "%.2f" % ratio, peer, least, "held" if held else "NOT HELD"))
+    for name in missing:
+        print("not compared with %s: the package feeds do not have it" % name)
+    with open(os.path.dirname(a.out) + "/bench.json", "w") as out:
+        json.dump({"rounds": a.rounds, "seconds": a.seconds, "accounting": accounting, "results": results, "goals": goals, "missing": missing}, out, indent=1)
+    with open(os.path.dirname(a.out) + "/bench.md", "w") as out:
+        out.write("Medians of %d rounds of %g s; CPU by %s.\n\n| work | %s |\n|---|%s\n" % (a.rounds, a.seconds, accounting, " | ".join(names), "---|" * len(names)))
+        for w in rows:
+            cells = [figure(results[w.key].get(n, {}), w.unit) + "".join(", " + figure(results[w.key][n], u) + (" CPU" if u == "cpu" else "")
+                                                                         for u in ("cpu", "kib") if u in results[w.key].get(n, {})) for n in names]
+            out.write("| %s | %s |\n" % (w.title, " | ".join(cells)))
+        out.write("\n| goal | ratio | at least | |\n|---|---|---|---|\n")
+        for g in goals:
+            out.write("| %s, %s, beside %s | %s | %.2f | %s |\n" % (g["title"], g["figure"], g["peer"], "-" if g["ratio"] is None else "%.2f" % g["ratio"], g["least"],
+                                                               "held" if g["held"] else "NOT HELD"))
+    return good
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ those of a bare login, then those of transfers and listings, then the rest. Name
 names that a later build lacks are ignored by it. x86-64 only; the names serve other machines as well."""
 import argparse, ctypes, os, re, shutil, signal, socket, subprocess, sys, threading, time
 
-import bench
+import bench, peers
 
 CONT, GETREGS, SETREGS, SEIZE, INTERRUPT = 7, 12, 13, 0x4206, 0x4207
 FOLLOW = 0x2 | 0x4 | 0x8  # children by fork, vfork and clone
@@ -157,35 +157,27 @@ def main():
     if os.environ.get("AOTT_NAMESPACE") != "1":
         sys.exit("start this by make order: it needs accounts of its own")
     names = methods(a.binary, a.symbols)
-    directory = "/tmp/aott-order-%d" % os.getpid()
-    home = "/tmp/aott-homes/aott-order"
-    os.makedirs(directory + "/root")
-    for user in ("aott-anon", "aott-nopriv", "aott-service"):
-        subprocess.run(["useradd", "-M", "-d", directory + "/root", "-s", "/usr/sbin/nologin", user], check=True)
-    subprocess.run(["useradd", "-m", "-d", home, "-s", "/bin/sh", "aott-order"], check=True)
-    subprocess.run(["chpasswd"], input="aott-order:order", text=True, check=True)
-    with open("/etc/pam.d/ftp", "w") as pam:
-        pam.write("auth required pam_unix.so\naccount required pam_unix.so\n")
-    for place in (directory + "/root/pub", home + "/pub"):
-        os.makedirs(place)
+    directory = "/tmp/aott-homes/order"
+    bench.accounts(directory, large=False)
+    for place in ("root", "home"):
+        os.makedirs("%s/%s/pub" % (directory, place))
         for i in range(100):
-            open(place + "/f%d" % i, "w").write("content\n" * 20)
-    subprocess.run(["chown", "-R", "aott-order:", home], check=True)
-    os.chmod(directory, 0o755)
-    server = bench.Server("aotftpd", a.binary, directory, {
-        "control_socket": directory + "/control", "service_user": "aott-service", "workers_per_zygote": 1024, "local_enable": "YES",
-        "write_enable": "YES", "chroot_local_user": "YES", "allow_writeable_chroot": "YES"})
+            peers.write("%s/%s/pub/f%d" % (directory, place, i), "content\n" * 20)
+    subprocess.run(["chown", "-R", peers.USER + ":", directory + "/home"], check=True)
+    server = peers.Aotftpd(a.binary, directory, workers_per_zygote=1024, max_prelogin_clients=50)
     try:
         zygote = [pid for pid in server.processes() if b"zygote workers" in open("/proc/%d/cmdline" % pid, "rb").read()][0]
         tracer = Tracer(zygote, names)
         tracer.start()
         tracer.ready.wait()
         # The workers that were forked before have no breakpoints: they are used up first.
-        server.login_cpu(20)
+        for _ in range(20):
+            bench.login(server.port)[0].close()
+            server.settle()
         tracer.phase = 1
         for _ in range(4):
             work(server.port, "anonymous", "x@")
-            work(server.port, "aott-order", "order")
+            work(server.port, peers.USER, peers.PASSWORD)
         tracer.stop = True
         tracer.join()
     finally:
