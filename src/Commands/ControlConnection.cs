@@ -159,6 +159,9 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         return _inputEnded && !transferring && !HasCommandWaiting("QUIT"u8) ? TransferEnd.ClientGone : TransferEnd.Ok;
     }
 
+    /// <inheritdoc/>
+    public bool SendReplies() => Reply.Length == 0 || Flush();
+
     /// <summary>Sends listing lines as lines of a reply (STAT with a path), each one encoded.</summary>
     public bool Write(ReadOnlySpan<byte> wholeLines)
     {
@@ -479,12 +482,13 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
             timeout = (int)Math.Min(left, int.MaxValue);
         }
 
-        if (Libc.Poll(fds, timeout, out _) != Errno.None)
+        if (Libc.Poll(fds, Link.UntilDue(timeout), out _) != Errno.None)
         {
             _pollFailed = true;
             return true;
         }
 
+        Link.TellIfDue();
         if (fds[1].Revents != 0)
         {
             Link.Receive();

@@ -70,7 +70,7 @@ internal static class DataTransfer
         {
             case OpenEnd.Open:
                 session.Control.BeginTransfer();
-                session.TellState(always: true);
+                session.TellState();
                 return true;
             case OpenEnd.NothingPrepared:
                 session.Reply.Line(425, "Use PORT or PASV first."u8);

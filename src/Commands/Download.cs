@@ -64,12 +64,8 @@ internal static class Download
         bool ascii = session.Ascii && session.Settings.AsciiDownloadEnable;
         session.Reply.Code(150, ' ').Text("Opening "u8).Text(ascii ? "ASCII"u8 : "BINARY"u8).Text(" mode data connection for "u8)
             .EscapedName(path).Text(" ("u8).Number(size).Text(" bytes)."u8).EndLine();
-        if (!session.Control.Flush())
-        {
-            session.Data.Cancel();
-            return;
-        }
 
+        // A small file is gone before anything had to wait: then both replies leave together.
         TransferResult result = ascii ? session.Data.SendFileAscii(fd, size) : session.Data.SendFile(fd, offset, size);
         bool success = result.End == TransferEnd.Ok;
         DataTransfer.End(session, Direction.ToClient, in result);
@@ -79,7 +75,7 @@ internal static class Download
         }
 
         session.LogTransfer(LogAction.Download, success, session.Absolute(path), in result);
-        session.TellState(always: true);
+        session.TellState();
     }
 
     private static void LogFailure(Session session, ReadOnlySpan<byte> path)

@@ -94,7 +94,7 @@ internal static class Listings
             session.Reply.Line(226, end == ListingEnd.NotOpened ? "Transfer done (but failed to open directory)."u8 : "Directory send OK."u8);
         }
 
-        session.TellState(always: true);
+        session.TellState();
     }
 
     private static void RefuseMachine(Session session, Errno e)

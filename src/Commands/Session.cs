@@ -16,7 +16,6 @@ namespace Aotftpd.Commands;
 internal sealed class Session : ITreeWatch
 {
     private const int StateCommandBytesMax = 256;
-    private const int StateIntervalMs = 1000;
 
     // Made when first needed and then kept: a session that only waits has none of them.
     private byte[]? _path;
@@ -36,7 +35,6 @@ internal sealed class Session : ITreeWatch
     private int _cwdLength;
     private ulong[]? _visited;
     private int _visitedCount;
-    private long _nextState;
     private long _strangersLogged;
     private int _stateLength;
     private readonly byte[] _stateText = new byte[StateCommandBytesMax];
@@ -406,7 +404,7 @@ internal sealed class Session : ITreeWatch
         int end = _titlePrefix;
         Append(_title, _stateText.AsSpan(0, at), ref end);
         ProcessTitle.Set(_title.AsSpan(0, end));
-        TellState(always: false);
+        TellState();
     }
 
     /// <summary>Shows that the session waits for a command.</summary>
@@ -418,22 +416,15 @@ internal sealed class Session : ITreeWatch
         ProcessTitle.Set(_title.AsSpan(0, end));
     }
 
-    /// <summary>Tells the listener what runs, at most once per second unless <paramref name="always"/>.</summary>
-    internal void TellState(bool always)
+    /// <summary>Tells the listener what runs and how much was moved, for status and who.</summary>
+    internal void TellState()
     {
-        long now = Environment.TickCount64;
-        if (!always && now < _nextState)
-        {
-            return;
-        }
-
-        _nextState = now + StateIntervalMs;
-        Span<byte> buffer = stackalloc byte[StateCommandBytesMax + 64];
+        Span<byte> buffer = stackalloc byte[ListenerLink.StateBytesMax];
         StateFrame state = new() { Bytes = BytesMoved, Files = FilesMoved, Command = _stateText.AsSpan(0, _stateLength) };
         FrameWriter writer = state.Write(buffer);
         if (writer.Fits)
         {
-            _ = Link.Send(writer.Frame);
+            Link.Tell(writer.Frame);
         }
     }
 

@@ -142,7 +142,7 @@ internal static class Upload
         }
 
         session.LogTransfer(LogAction.Upload, success, session.Absolute(path), in result);
-        session.TellState(always: true);
+        session.TellState();
     }
 
     // Where something is added to a file, some clients announce what they send and others what the whole will be.

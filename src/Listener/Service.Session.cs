@@ -38,7 +38,7 @@ internal sealed partial class Service
         Span<int> fds = stackalloc int[Limits.PassiveSocketsBatch];
         int n = 0;
         Errno e = Errno.None;
-        while (n < fds.Length && (e = Libc.Socket(w.Client!.Local.Family, Libc.SOCK_STREAM, out fds[n])) == Errno.None)
+        while (n < fds.Length && (e = Libc.Socket(w.Client!.Local.Family, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK, out fds[n])) == Errno.None)
         {
             n++;
         }

@@ -16,6 +16,9 @@ internal sealed unsafe partial class DataConnection
     private const long GlanceEveryBytes = 4 << 20;
 
     private const long SpliceAfterBytes = 1 << 20;
+
+    // Up to here the next piece, or the end, is most likely there already; and the buffer is worth keeping for the next small file.
+    private const long SmallBytes = 64 << 10;
     private const int PipeBytes = 1 << 20;
 
     // A user with many pipes gets only small ones, by which splice would be slower than the buffer.
@@ -23,6 +26,8 @@ internal sealed unsafe partial class DataConnection
 
     private int _pipeOut = -1;
     private int _pipeIn = -1;
+    private byte* _buffer;
+    private nuint _bufferBytes;
 
     /// <summary>
     /// An upload in TYPE I, written from <paramref name="offset"/> (REST) or, with <paramref name="append"/>, wherever O_APPEND puts it. Closes the
@@ -42,18 +47,35 @@ internal sealed unsafe partial class DataConnection
         _arrived = false;
         _streamEnded = false;
         nuint mapped = (nuint)(ReceiveBytes + (ascii ? AsciiMode.LocalBytesMax(ReceiveBytes) : 0) + (Level > 0 ? ReceiveBytes : 0));
-        byte* buffer = Libc.MapBuffer(mapped);
-        if (buffer == null || (Level > 0 && !Zlib.BeginInflate(ref _z)))
+        if (_bufferBytes < mapped)
         {
-            Libc.UnmapBuffer(buffer, mapped);
+            UnmapBuffer();
+            _buffer = Libc.MapBuffer(mapped);
+            _bufferBytes = _buffer == null ? 0 : mapped;
+        }
+        if (_buffer == null || (Level > 0 && !Zlib.BeginInflate(ref _z)))
+        {
             return Finish(TransferEnd.LocalWriteError, Errno.ENOMEM, sent: false);
         }
         Errno e = offset == 0 ? Errno.None : Libc.Seek(fd, offset, Libc.SEEK_SET, out _);
-        TransferEnd end = e == Errno.None ? ReceiveLoop(fd, buffer, ascii, spliceable && Level == 0, out e) : TransferEnd.LocalWriteError;
+        TransferEnd end = e == Errno.None ? ReceiveLoop(fd, _buffer, ascii, spliceable && Level == 0, out e) : TransferEnd.LocalWriteError;
         ClosePipe();
         Zlib.EndInflate(ref _z);
-        Libc.UnmapBuffer(buffer, mapped);
+        if (_bytes > SmallBytes)
+        {
+            UnmapBuffer();
+        }
         return Finish(end, e, sent: false);
+    }
+
+    private void UnmapBuffer()
+    {
+        if (_buffer != null)
+        {
+            Libc.UnmapBuffer(_buffer, _bufferBytes);
+            _buffer = null;
+            _bufferBytes = 0;
+        }
     }
 
     private TransferEnd ReceiveLoop(int fd, byte* buffer, bool ascii, bool spliceable, out Errno e)
@@ -93,7 +115,7 @@ internal sealed unsafe partial class DataConnection
                 continue;
             }
             _bytes += Level > 0 ? 0 : count;
-            wait = count < most;
+            wait = count < most && _bytes > SmallBytes;
             if (spliceable && _bytes >= SpliceAfterBytes)
             {
                 spliceable = false;

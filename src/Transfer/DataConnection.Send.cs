@@ -203,9 +203,9 @@ internal sealed unsafe partial class DataConnection
             end = Squeeze(default, finish: true, out e);
         }
         EndDeflate();
-        if (end == TransferEnd.Ok && sent)
+        if (end == TransferEnd.Ok && sent && _waited)
         {
-            // What is queued still goes out, the end of the stream behind it; close does not take it back.
+            // What is queued still goes out, the end of the stream behind it, as by close itself; but this tells whether the client is still there.
             e = Libc.Shutdown(_fd, Libc.SHUT_WR);
             if (e != Errno.None)
             {

@@ -28,6 +28,9 @@ internal sealed unsafe partial class DataConnection : IListingSink
     private int _fd = -1;
     private int _targetPort;
 
+    // Since it was opened, the connection had to be waited for: it is no small file that went out at once.
+    private bool _waited;
+
     /// <summary>Prepares for a control connection with these two addresses.</summary>
     internal DataConnection(in SocketAddress local, in SocketAddress peer, ListenerLink link, ITransferWatch watch, TransferOptions options)
     {
@@ -60,11 +63,6 @@ internal sealed unsafe partial class DataConnection : IListingSink
         if (e == Errno.None)
         {
             e = BindAndListen(ref fd, out port);
-        }
-        if (e == Errno.None)
-        {
-            // Accept must not wait for a peer that has gone between poll and accept.
-            e = Libc.Fcntl(fd, Libc.F_SETFL, Libc.O_RDWR | Libc.O_NONBLOCK, out _);
         }
         if (e != Errno.None)
         {
@@ -110,7 +108,7 @@ internal sealed unsafe partial class DataConnection : IListingSink
             return end;
         }
         State = DataState.Open;
-        _ = Libc.SetSocketOption(_fd, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
+        _waited = false;
         _ = Libc.SetSocketOption(_fd, Libc.IPPROTO_IP, Libc.IP_TOS, TosThroughput);
         return OpenEnd.Open;
     }
@@ -150,15 +148,25 @@ internal sealed unsafe partial class DataConnection : IListingSink
     {
         Span<PollFd> fds = stackalloc PollFd[3];
         ready = false;
+        if (State == DataState.Open && !_waited)
+        {
+            _waited = true;
+            _ = Libc.SetSocketOption(_fd, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
+        }
+        if (!_watch.SendReplies())
+        {
+            return TransferEnd.ClientGone;
+        }
         while (!_link.Kicked)
         {
             fds[0] = new PollFd(fd == _link.Fd ? -1 : fd, events);
             fds[1] = new PollFd(_watch.ControlFd, Libc.POLLIN);
             fds[2] = new PollFd(_link.Fd, Libc.POLLIN);
-            if (Libc.Poll(fds, MillisecondsUntil(deadline), out int count) != Errno.None)
+            if (Libc.Poll(fds, _link.UntilDue(MillisecondsUntil(deadline)), out int count) != Errno.None)
             {
                 return TransferEnd.NetworkError;
             }
+            _link.TellIfDue();
             if (count == 0)
             {
                 if (deadline == long.MaxValue || MillisecondsUntil(deadline) > 0)

@@ -13,6 +13,16 @@ internal sealed class ListenerLink
     // The longest frame that a session may hear has eight bytes; a longer one is cut and counts as a fault.
     private const int FrameBytes = 64;
 
+    /// <summary>Room for a frame of STATE.</summary>
+    internal const int StateBytesMax = 320;
+
+    // Between two frames of STATE: what many small transfers do at once is one line of status all the same.
+    private const int TellIntervalMs = 200;
+
+    private byte[] _untold = [];
+    private int _untoldLength;
+    private long _tellAt;
+
     private int _dataSocket = -1;
     private int _dataErrno;
     private bool _dataAnswered;
@@ -80,6 +90,30 @@ internal sealed class ListenerLink
         }
         return e;
     }
+
+    /// <summary>Tells what the session does (STATE), at once or a little later: the last word of each interval counts.</summary>
+    internal void Tell(ReadOnlySpan<byte> frame)
+    {
+        _untold = _untold.Length == 0 ? new byte[StateBytesMax] : _untold;
+        frame.CopyTo(_untold);
+        _untoldLength = frame.Length;
+        TellIfDue();
+    }
+
+    /// <summary>Sends what <see cref="Tell"/> has kept back, once it is due: call after each wait.</summary>
+    internal void TellIfDue()
+    {
+        if (_untoldLength != 0 && Environment.TickCount64 is long now && now >= _tellAt)
+        {
+            _tellAt = now + TellIntervalMs;
+            _ = Send(_untold.AsSpan(0, _untoldLength));
+            _untoldLength = 0;
+        }
+    }
+
+    /// <summary>The time of a wait in milliseconds (−1: without end), cut to when <see cref="TellIfDue"/> has something to send.</summary>
+    internal int UntilDue(int milliseconds) =>
+        _untoldLength == 0 ? milliseconds : (int)Math.Clamp(_tellAt - Environment.TickCount64, 0, milliseconds < 0 ? TellIntervalMs : milliseconds);
 
     /// <summary>Asks for a socket that connects to the client: DATA_PORT. Sixteen zero bytes mean the control peer.</summary>
     internal Errno AskForDataSocket(int port, ReadOnlySpan<byte> address16)

@@ -66,6 +66,9 @@ internal interface ITransferWatch
     /// <paramref name="transferring"/>: the data connection is open, so that a client that only has ended its input is still there.
     /// </summary>
     TransferEnd ControlReadable(bool transferring);
+
+    /// <summary>Called before a wait: what was written for the client must not wait with us. False if it can't be sent.</summary>
+    bool SendReplies();
 }
 
 /// <summary>Options of data connections, filled once after login.</summary>

@@ -352,7 +352,7 @@ internal sealed class WorkerFixture : IDisposable
         int[] all = new int[count];
         for (int i = 0; i < count; i++)
         {
-            Assert.Equal(Errno.None, Libc.Socket(Libc.AF_INET, Libc.SOCK_STREAM, out all[i]));
+            Assert.Equal(Errno.None, Libc.Socket(Libc.AF_INET, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK, out all[i]));
         }
 
         return all;

@@ -21,6 +21,8 @@ internal sealed class FakeWatch : ITransferWatch
 
     internal int Taken { get; private set; }
 
+    public bool SendReplies() => true;
+
     public TransferEnd ControlReadable(bool transferring)
     {
         Span<byte> buffer = stackalloc byte[16];
@@ -74,7 +76,7 @@ internal sealed class DataFixture : IDisposable
 
     internal int NewSocket()
     {
-        Assert.Equal(Errno.None, Libc.Socket(V6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_STREAM, out int fd));
+        Assert.Equal(Errno.None, Libc.Socket(V6 ? Libc.AF_INET6 : Libc.AF_INET, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK, out int fd));
         return fd;
     }
 
