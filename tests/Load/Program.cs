@@ -1,5 +1,6 @@
 // load WORK PORT USER PASSWORD CLIENTS SECONDS [ARGUMENT]: runs one kind of work on loopback and prints one line:
-// operations, bytes, seconds, and the median and 95th percentile of an operation in milliseconds.
+// operations, bytes, seconds, and the median and 95th percentile of an operation in milliseconds. The works that begin with
+// "bare-" need no server: they are the floor under those of the same name.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
@@ -73,7 +74,7 @@ void Client(int number)
     long moved = 0;
     try
     {
-        using FtpClient? client = work == "login" ? null : new(server, user, password);
+        using FtpClient? client = work == "login" || work.StartsWith("bare-", StringComparison.Ordinal) ? null : new(server, user, password);
         client?.Say("TYPE I", 200);
         using FileStream? source = work.StartsWith("stor", StringComparison.Ordinal) ? File.OpenRead(argument) : null;
         int file = source == null ? -1 : (int)source.SafeFileHandle.DangerousGetHandle();
@@ -114,6 +115,12 @@ long Operate(FtpClient? client, int file, long length, string own, Action? first
             }
 
             return 0;
+        case "bare-take":
+            return Floor.Send(argument);
+        case "bare-stor":
+            return Floor.Receive(argument, argument + ".bare" + own);
+        case "bare-list":
+            return Floor.Stat(argument);
         case "stor":
             client!.Give("STOR " + own, file, length);
             return length;

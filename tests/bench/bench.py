@@ -41,7 +41,8 @@ def login(port):
 class Work:
     """One row: a kind of work by a number of clients. `value` of a result is what the row compares, `better` says which way."""
 
-    def __init__(self, key, title, kind, clients, unit, user=True, argument="", without=()):
+    def __init__(self, key, title, kind, clients, unit, user=True, argument="", without=(), bare=""):
+        self.bare = bare
         self.key, self.title, self.kind, self.clients, self.unit = key, title, kind, clients, unit
         self.user, self.argument, self.without = user, argument, without
 
@@ -57,10 +58,20 @@ class Work:
         return {"rate": operations / taken, "bytes": size / taken, "ms": median, "p95": late, "cpu": (server.group.seconds() - before) / operations * 1000}
 
 
+    def floor(self, load, home, seconds):
+        """The bare system calls of this work, by the same clients, without a server."""
+        answer = subprocess.run([load, self.bare.split()[0], "0", "-", "-", str(self.clients), str(seconds), home + "/" + self.bare.split()[1]], capture_output=True, text=True)
+        if answer.returncode:
+            return {"failed": answer.stderr.strip()[-200:]}
+        operations, size, taken, median, late = (float(x) for x in answer.stdout.split())
+        return {"rate": operations / taken, "bytes": size / taken, "ms": median}
+
+
 class Hold:
     """A row of sessions that only stay: how quickly they come, and what each costs."""
 
     def __init__(self, key, title, sessions):
+        self.bare = ""
         self.key, self.title, self.sessions, self.clients, self.unit, self.without = key, title, sessions, sessions, "ms", ()
 
     def run(self, load, server, seconds):
@@ -85,16 +96,16 @@ WORKS = [
     Work("local1", "local login, 1 client", "login", 1, "rate"),
     Work("local8", "local login, 8 clients", "login", 8, "rate"),
     Hold("hold", "500 idle sessions", 500),
-    Work("retr1", "RETR 1 GiB, 1 client", "take", 1, "bytes", argument="RETR big"),
-    Work("retr4", "RETR 1 GiB, 4 clients", "take", 4, "bytes", argument="RETR big"),
-    Work("stor1", "STOR 1 GiB, 1 client", "stor", 1, "bytes", argument="{home}/big"),
-    Work("stor4", "STOR 1 GiB, 4 clients", "stor", 4, "bytes", argument="{home}/big"),
+    Work("retr1", "RETR 1 GiB, 1 client", "take", 1, "bytes", argument="RETR big", bare="bare-take big"),
+    Work("retr4", "RETR 1 GiB, 4 clients", "take", 4, "bytes", argument="RETR big", bare="bare-take big"),
+    Work("stor1", "STOR 1 GiB, 1 client", "stor", 1, "bytes", argument="{home}/big", bare="bare-stor big"),
+    Work("stor4", "STOR 1 GiB, 4 clients", "stor", 4, "bytes", argument="{home}/big", bare="bare-stor big"),
     Work("small1", "RETR 4 KiB, 1 client", "take", 1, "rate", argument="RETR small"),
     Work("small8", "RETR 4 KiB, 8 clients", "take", 8, "rate", argument="RETR small"),
     Work("put1", "STOR 4 KiB, 1 client", "stor", 1, "rate", argument="{home}/small"),
     Work("put8", "STOR 4 KiB, 8 clients", "stor", 8, "rate", argument="{home}/small"),
-    Work("list10k", "LIST, 10,000 entries", "take", 1, "ms", argument="LIST d10k"),
-    Work("list100k", "LIST, 100,000 entries", "take", 1, "ms", argument="LIST d100k"),
+    Work("list10k", "LIST, 10,000 entries", "take", 1, "ms", argument="LIST d10k", bare="bare-list d10k"),
+    Work("list100k", "LIST, 100,000 entries", "take", 1, "ms", argument="LIST d100k", bare="bare-list d100k"),
     Work("nlst10k", "NLST, 10,000 entries", "take", 1, "ms", argument="NLST d10k"),
     Work("mlsd10k", "MLSD, 10,000 entries", "take", 1, "ms", argument="MLSD d10k", without=("vsftpd",)),
 ]
@@ -104,7 +115,7 @@ GOALS = [
     ("login1", "rate", 2.3, "vsftpd"), ("login8", "rate", 2.3, "vsftpd"), ("login1", "rate", 1.4, "pure-ftpd"), ("login8", "rate", 1.4, "pure-ftpd"),
     ("login1", "cpu", 2.0, "vsftpd"), ("local1", "rate", 1.5, "vsftpd"), ("local8", "rate", 1.5, "vsftpd"),
     ("hold", "kib", 1 / 0.7, "vsftpd"), ("hold", "ms", 2.0, "vsftpd"),
-    ("retr1", "bytes", 1.0, "vsftpd"), ("retr4", "bytes", 1.0, "vsftpd"), ("stor1", "bytes", 1.4, "pure-ftpd"), ("stor4", "bytes", 1.2, "pure-ftpd"),
+    ("retr1", "bytes", 1.0, "vsftpd"), ("retr4", "bytes", 1.0, "vsftpd"), ("retr1", "bytes", 0.95, "bare"), ("retr4", "bytes", 0.95, "bare"), ("stor1", "bytes", 1.4, "pure-ftpd"), ("stor4", "bytes", 1.2, "pure-ftpd"),
     ("small1", "rate", 1.2, "pure-ftpd"), ("small8", "rate", 1.2, "pure-ftpd"), ("put1", "rate", 1.2, "pure-ftpd"), ("put8", "rate", 1.2, "pure-ftpd"),
     ("list10k", "ms", 3.0, "vsftpd"), ("list100k", "ms", 3.0, "vsftpd"), ("nlst10k", "ms", 1.2, "pure-ftpd"), ("mlsd10k", "ms", 3.0, "pure-ftpd"),
 ]
@@ -189,15 +200,17 @@ def main():
                 for s in servers:
                     if s.name not in w.without:
                         results[w.key].setdefault(s.name, []).append(w.run(a.load, s, a.seconds))
+                if w.bare:
+                    results[w.key].setdefault("bare", []).append(w.floor(a.load, work + "/home", a.seconds))
             summary = {}
             for name, all_ in results[w.key].items():
                 bad = [r for r in all_ if "failed" in r]
                 summary[name] = bad[0] if bad else {k: statistics.median(r[k] for r in all_) for k in all_[0]}
             results[w.key] = summary
-            print("%-28s %s" % (w.title, "  ".join("%s %s%s" % (s.name, figure(summary.get(s.name, {}), w.unit),
+            print("%-28s %s%s" % (w.title, "  ".join("%s %s%s" % (s.name, figure(summary.get(s.name, {}), w.unit),
                                                               " (%s CPU)" % figure(summary[s.name], "cpu") if "cpu" in summary.get(s.name, {}) else
                                                               " (%s)" % figure(summary[s.name], "kib") if "kib" in summary.get(s.name, {}) else "")
-                                                   for s in servers)), flush=True)
+                                                   for s in servers), "  bare calls " + figure(summary["bare"], w.unit) if w.bare else ""), flush=True)
             for name, r in summary.items():
                 if "failed" in r:
                     print("    %s: %s" % (name, r["failed"]))
@@ -206,7 +219,7 @@ def main():
         for s in servers:
             s.stop()
         shutil.rmtree(work, ignore_errors=True)
-    good = report(a, rows, results, [s.name for s in servers], missing, accounting)
+    good = report(a, rows, results, [s.name for s in servers] + ["bare"], missing, accounting)
     sys.exit(0 if good else 1)
 
 

@@ -194,7 +194,7 @@ class PureFtpd(Server):
 
     def command(self):
         return [self.binary, "-S", "127.0.0.1,%d" % self.port, "-A", "-l", "unix", "-c", "20000", "-C", "20000", "-I", "60", "-L", "2000000:8", "-H",
-                "-g", self.directory + "/pid"]
+                "-O", "clf:" + self.directory + "/log", "-g", self.directory + "/pid"]
 
 
 class ProFtpd(Server):
