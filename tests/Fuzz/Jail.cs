@@ -21,6 +21,9 @@ internal static unsafe partial class Jail
     private const int AtRemoveDir = 0x200;
     private const int StatusBytes = 256;
     private const int NoFollow = 0x100;
+    private const int FileSizeSignal = 25;
+    private const int Ignored = 1;
+    private const ulong FileBytesMax = 8 << 20;
     private const int Directory = 0x10000;
 
     private static readonly (string Path, string? Content)[] Tree =
@@ -35,6 +38,9 @@ internal static unsafe partial class Jail
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int unshare(int flags);
+
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint handler);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int mkfifo(byte* path, uint mode);
@@ -84,6 +90,10 @@ internal static unsafe partial class Jail
         Must(Libc.SetGroupsThisThread([]), "setgroups");
         Must(Libc.SetResGidThisThread(Uid, Uid, Uid), "setresgid");
         Must(Libc.SetResUidThisThread(Uid, Uid, Uid), "setresuid");
+
+        // REST may ask for an offset of petabytes, and a hash of what then has that length would never end.
+        signal(FileSizeSignal, Ignored);
+        Must(Libc.SetLimit(Libc.RLIMIT_FSIZE, new ResourceLimit { Current = FileBytesMax, Maximum = FileBytesMax }), "setrlimit");
         Plant();
     }
 
