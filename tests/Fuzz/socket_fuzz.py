@@ -5,7 +5,7 @@ a time, each with a login of its own, all that it will say in one piece, and dat
 What must hold: each connection ends in good order and in time, with replies of the right form; no process of the server dies of
 anything but its end; nothing outside of the roots is touched; the server still serves at the end, with no more memory and no more
 processes than before. Guided by nothing itself: it checks the whole where the fuzzer in process explores."""
-import argparse, os, re, select, shutil, signal, socket, struct, subprocess, sys, threading, time
+import argparse, os, re, resource, select, shutil, signal, socket, struct, subprocess, sys, threading, time
 
 PORT = 2121
 CLIENTS = 8
@@ -19,6 +19,11 @@ KINDS = ["none", "none", "local", "local", "anonymous", "anonymous", "local"]  #
 
 def run(*command, **more):
     return subprocess.run(command, check="stderr" not in more, **more)
+
+
+def limit_files():
+    """REST may ask for an offset of petabytes, and a hash of what then has that length would never end."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
 
 
 class Server:
@@ -49,7 +54,8 @@ class Server:
                    "ls_recurse_enable": "YES", "control_socket": directory + "/control"}
         with open(directory + "/conf", "w") as f:
             f.write("".join("%s=%s\n" % o for o in options.items()))
-        self.process = subprocess.Popen([self.program, directory + "/conf"], stdin=subprocess.DEVNULL, stdout=open(directory + "/output", "wb"), stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([self.program, directory + "/conf"], stdin=subprocess.DEVNULL, stdout=open(directory + "/output", "wb"), stderr=subprocess.STDOUT,
+                                        preexec_fn=limit_files)
         for _ in range(500):
             try:
                 socket.create_connection(("127.0.0.1", PORT), 1).close()
