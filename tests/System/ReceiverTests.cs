@@ -13,7 +13,7 @@ public sealed class ReceiverTests(ITestOutputHelper output)
         import array, ctypes, os, signal, socket, sys, time
         exe, empty, uid, gid = sys.argv[1:]
         libc = ctypes.CDLL(None)
-        argument = "0,0,0,%s,%s,0,0,0,0,0,0,0,0,%s" % (uid, gid, empty)
+        argument = "0,0,0,%s,%s,0,0,0,0,0,0,0,0,0,0,%s" % (uid, gid, empty)
         kinds = [4, 8, 12, 16, 16, 80, 4, 12, 4, 40, 12, 4, 4, 8, 24, 8, 4, 8, 24, 4, 4, 12, 16, 38, 8, 12, 16, 4, 4]
         # What each role may hear: number, least and greatest length, fewest and most descriptors.
         hears = {
