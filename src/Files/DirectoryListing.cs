@@ -11,7 +11,8 @@ namespace Aotftpd.Files;
 /// <summary>One listing at a time: <see cref="Open"/>, then <see cref="Run"/> or <see cref="Close"/>.</summary>
 internal sealed unsafe partial class DirectoryListing
 {
-    private const int DentsBytes = 256 << 10;
+    // Large enough for 1,600 entries at a time; each page of it that is touched costs a listing a fault.
+    private const int DentsBytes = 64 << 10;
     private const int OutBytes = 64 << 10;
     private const int LinkBytes = 4096;
     private const int DepthMax = 32;
@@ -133,8 +134,7 @@ internal sealed unsafe partial class DirectoryListing
         }
         else if (ReadAll(_fd, stream: false))
         {
-            _names.Sort(0, _options.Time);
-            Lines(_fd, 0, usePrefix: true);
+            _ = Sort(0) && Lines(_fd, 0, usePrefix: true);
         }
         if (_end == ListingEnd.Done)
         {
@@ -288,6 +288,8 @@ internal sealed unsafe partial class DirectoryListing
         }
         return _names.Add(name, type, rank) || Fail(Errno.ENOMEM);
     }
+
+    private bool Sort(int first) => _names.Sort(first, _options.Time) || Fail(Errno.ENOMEM);
 
     private static Errno Look(int fd, byte* pointer, uint mask, out Statx s) =>
         Libc.StatX(fd, pointer, Libc.AT_SYMLINK_NOFOLLOW | Libc.AT_NO_AUTOMOUNT, mask, out s);

@@ -18,7 +18,7 @@ internal sealed unsafe class NameIndex
     private Entry* _entries;
     private int _entryCapacity;
 
-    /// <summary>One name: eight bytes to sort by, and where it lies.</summary>
+    /// <summary>One name: what it is sorted by, and where it lies.</summary>
     internal struct Entry
     {
         internal ulong Key;
@@ -56,7 +56,7 @@ internal sealed unsafe class NameIndex
         at[2 + name.Length] = 0;
         _entries[Count++] = new Entry
         {
-            Key = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : FirstBytes(name),
+            Key = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : 0,
             At = Used,
             Type = type,
         };
@@ -64,13 +64,50 @@ internal sealed unsafe class NameIndex
         return true;
     }
 
-    /// <summary>Sorts the entries from <paramref name="first"/> on; those of equal <paramref name="byRank"/> stay as they were added.</summary>
-    internal void Sort(int first, bool byRank)
+    /// <summary>Sorts the entries from <paramref name="first"/> on; those of equal <paramref name="byRank"/> stay as they were added. False when there is no memory.</summary>
+    internal bool Sort(int first, bool byRank)
     {
-        if (Count - first > 1)
+        int count = Count - first;
+        if (count < 2)
         {
-            new Span<Entry>(_entries + first, Count - first).Sort(new Order(byRank ? null : _arena));
+            return true;
         }
+        Span<Entry> entries = new(_entries + first, count);
+        nuint bytes = (nuint)count * sizeof(ulong);
+        byte* room = Libc.MapBuffer(bytes);
+        if (room == null)
+        {
+            return false;
+        }
+        if (!byRank)
+        {
+            // Names of one directory often begin alike: the eight bytes that tell them apart come behind that.
+            int common = CommonBytes(entries);
+            foreach (ref Entry entry in entries)
+            {
+                entry.Key = FirstBytes(Name(in entry)[common..]);
+            }
+        }
+        // Numbers are sorted several times as quickly as anything that must be compared by a call.
+        Span<ulong> keys = new(room, count);
+        for (int i = 0; i < count; i++)
+        {
+            keys[i] = entries[i].Key;
+        }
+        keys.Sort(entries);
+        Order order = new(byRank ? null : _arena);
+        for (int i = 0, end; i < count; i = end)
+        {
+            for (end = i + 1; end < count && keys[end] == keys[i]; end++)
+            {
+            }
+            if (end - i > 1)
+            {
+                entries[i..end].Sort(order);
+            }
+        }
+        Libc.UnmapBuffer(room, bytes);
+        return true;
     }
 
     /// <summary>Changes one entry's place: for keeping a few of many.</summary>
@@ -98,12 +135,28 @@ internal sealed unsafe class NameIndex
         Shrink(0, 0);
     }
 
+    private int CommonBytes(ReadOnlySpan<Entry> entries)
+    {
+        ReadOnlySpan<byte> common = Name(in entries[0]);
+        for (int i = 1; i < entries.Length && !common.IsEmpty; i++)
+        {
+            common = common[..common.CommonPrefixLength(Name(in entries[i]))];
+        }
+        return common.Length;
+    }
+
     private static ulong FirstBytes(ReadOnlySpan<byte> name)
     {
-        Span<byte> eight = stackalloc byte[8];
-        eight.Clear();
-        name[..Math.Min(8, name.Length)].CopyTo(eight);
-        return BinaryPrimitives.ReadUInt64BigEndian(eight);
+        if (name.Length >= sizeof(ulong))
+        {
+            return BinaryPrimitives.ReadUInt64BigEndian(name);
+        }
+        ulong key = 0;
+        for (int i = 0; i < name.Length; i++)
+        {
+            key |= (ulong)name[i] << (56 - (8 * i));
+        }
+        return key;
     }
 
     private bool Reserve(uint room)
