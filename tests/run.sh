@@ -65,6 +65,9 @@ for part in "$@"; do
     esac
 done
 
+# What failed, once more and short: whoever sees only the end of the output wants to know.
+sed -rn 's/ +$//; s/^(failed [^ ].*\([0-9a-z ]+\))$/\1/p; t head; s/^(FINDING: .*)/\1/p; b; :head; n; /^$/n; p; n; p' "$log" | cut -c1-300 | head -60
+
 awk -v s="$skipped" -v broken="$broken" '
     /^ +succeeded:/ { p += $2 }
     /^ +failed:/    { f += $2 }

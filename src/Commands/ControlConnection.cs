@@ -50,6 +50,10 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     /// <summary>Beyond this many waiting bytes a long reply is sent on before it grows.</summary>
     internal const int FlushAtBytes = 4096;
 
+    // Of a client that has been told the end: so long may it go on, and so much.
+    private const int TakeRestMs = 2000;
+    private const int TakeRestBytesMax = 1 << 20;
+
     private readonly int _logFd;
     private readonly int _readBytesMax;
     private LogSender _log;
@@ -339,6 +343,28 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
 
         _ = Libc.Send(ClientFd, Reply.Written, Libc.MSG_DONTWAIT, out _);
         Reply.Clear();
+        if (reason == ControlEvent.TooLong)
+        {
+            TakeRest();
+        }
+    }
+
+    /// <summary>After the last reply: takes what the client has sent beyond it. A close over unread bytes resets the connection
+    /// (RFC 2525 2.17), and a reset may overtake the reply. A session waits two seconds for the client's own end.</summary>
+    internal void TakeRest()
+    {
+        Span<byte> rest = stackalloc byte[LineReader.LineBytesMax];
+        long deadline = Environment.TickCount64 + TakeRestMs;
+        bool ended = Session == null || Dead || Libc.Shutdown(ClientFd, Libc.SHUT_WR) != Errno.None;
+        for (int taken = 0; taken < TakeRestBytesMax; )
+        {
+            Errno e = Libc.Receive(ClientFd, rest, Libc.MSG_DONTWAIT, out int count);
+            taken += count;
+            if ((e == Errno.None && count == 0) || (e != Errno.None && (e != Errno.EAGAIN || ended || !Wait(Libc.POLLIN, deadline, out _) || Dead)))
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Sends one event to the logger, without waiting; what does not fit its queue is counted and told later.</summary>

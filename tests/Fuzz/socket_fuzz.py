@@ -272,7 +272,7 @@ def main():
         print("over sockets (seed %d): %d inputs sent in %d connections, %d replies, %d data connections offered, in %.0f s; %d findings"
               % (a.seed, connections * TOGETHER, connections, sum(c.commands for c in clients), sum(c.transfers for c in clients), a.seconds, len(findings)))
         for f in findings[:10]:
-            print("FINDING: " + f)
+            print("FINDING: " + re.sub(r"(.)\1{30,}", lambda m: "%s{%d}" % (m[1], len(m[0])), f))
     finally:
         if inputs:
             inputs.process.kill()

@@ -227,6 +227,24 @@ public sealed class LimitTests
         s.Stop();
     }
 
+    [Theory]
+    [InlineData("CWD ", 500)]
+    [InlineData("QUIT\r\nNOOP ", 221)]
+    public void The_last_reply_comes_whole_to_one_that_goes_on_talking(string last, int code)
+    {
+        using Server s = Server.Start();
+        using FtpConversation c = s.Login();
+        c.SendRaw(last + new string('a', 6000));
+        for (int i = 0; i < 30; i++)
+        {
+            Thread.Sleep(2);
+            c.SendRaw(new string('b', 8000));
+        }
+        c.Expect(code);
+        Assert.Equal(0, c.Socket.Receive(new byte[1])); // a reset would throw
+        s.Stop();
+    }
+
     [Fact]
     public void Abor_stops_a_running_transfer()
     {

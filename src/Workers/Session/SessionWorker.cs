@@ -34,6 +34,11 @@ internal static class SessionWorker
             Handle(session, line);
             session.ShowIdle();
         }
+
+        if (session.Control.Reader.HasUnread)
+        {
+            session.Control.TakeRest();
+        }
     }
 
     private static Commands.Session Begin(in WorkerBirth birth)
