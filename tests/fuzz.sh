@@ -1,6 +1,6 @@
 #!/bin/bash
-# fuzz.sh SECONDS: the pure functions (a tenth of that), then conversations in process on every processor, then the real server over
-# sockets (a quarter). Ends with the counts that tests/run.sh adds up.
+# fuzz.sh SECONDS: what each kind of command allocates, the pure functions (a tenth of the time), then conversations in process on every
+# processor, then the real server over sockets (a quarter). Ends with the counts that tests/run.sh adds up.
 set -u
 cd "$(dirname "$0")"
 seconds=$1
@@ -12,6 +12,9 @@ good=0 bad=0
 
 echo "== tests/Fuzz"
 ended() { if [ "$1" = 0 ]; then good=$((good + 1)); else bad=$((bad + 1)); fi; }
+
+nice ./namespace.sh "$fuzz" --allocations "$([ "${AOTFTPD_LONG:-}" = 1 ] && echo 10000 || echo 200)"
+ended $?
 
 nice "$fuzz" --functions "$(awk "BEGIN { print $seconds / 10 }")" --seed "$seed"
 ended $?

@@ -27,7 +27,7 @@ internal static class Features
             return;
         }
 
-        if (Command.EqualsIgnoreCase(argument, "UTF8 OFF"u8) && LegacyCharset.TryFind(session.Settings.LegacyCharset) is { } charset)
+        if (Command.EqualsIgnoreCase(argument, "UTF8 OFF"u8) && session.Charset is { } charset)
         {
             session.Reply.Charset = charset;
             session.Reply.Code(200, ' ').Text("Names are in "u8).Text(charset.Name).Text(" now."u8).EndLine();

@@ -86,7 +86,7 @@ internal static class Listings
         }
 
         session.Data.BeginListing();
-        ListingEnd end = session.Listing.Run(session.Reply.Charset is { } charset ? new InCharset(session.Data, charset) : session.Data);
+        ListingEnd end = session.Listing.Run(session.ListingSink);
         TransferResult result = session.Data.EndListing(end);
         DataTransfer.End(session, Direction.ToClient, in result);
         if (result.End == TransferEnd.Ok)
@@ -106,23 +106,5 @@ internal static class Listings
         }
 
         session.Refuse(FileOperation.List, e);
-    }
-
-    // Names of a client that has said OPTS UTF8 OFF; the rest of a line is ASCII.
-    private sealed class InCharset(IListingSink sink, LegacyCharset charset) : IListingSink
-    {
-        private const int PieceBytes = 16 << 10;
-
-        public bool Write(ReadOnlySpan<byte> wholeLines)
-        {
-            Span<byte> piece = stackalloc byte[PieceBytes];
-            bool taken = true;
-            while (taken && !wholeLines.IsEmpty)
-            {
-                taken = sink.Write(piece[..charset.FromUtf8(ref wholeLines, piece)]);
-            }
-
-            return taken;
-        }
     }
 }

@@ -25,6 +25,8 @@ internal sealed class Session : ITreeWatch
     private Digest? _digest;
     private byte[]? _copyFrom;
     private byte[]? _argument;
+    private LegacyCharset? _charset;
+    private CharsetSink? _charsetSink;
     private int _copyFromLength = -1;
 
     private byte[] _cwd = new byte[128];
@@ -79,6 +81,12 @@ internal sealed class Session : ITreeWatch
 
     /// <summary>The one listing at a time, made when first needed.</summary>
     internal DirectoryListing Listing => _listing ??= new DirectoryListing(ListingRules);
+
+    /// <summary>legacy_charset, null without one.</summary>
+    internal LegacyCharset? Charset => _charset ??= LegacyCharset.TryFind(Settings.LegacyCharset);
+
+    /// <summary>Where the lines of a listing go: the data connection, behind what turns names into the client's character set.</summary>
+    internal IListingSink ListingSink => Reply.Charset is { } charset ? _charsetSink ??= new CharsetSink(Data, charset) : Data;
 
     /// <summary>The zone of MDTM: UTC without use_localtime.</summary>
     internal ZoneRules Zone { get; }
@@ -182,13 +190,13 @@ internal sealed class Session : ITreeWatch
         {
             int slash = argument.IndexOf((byte)'/');
             ReadOnlySpan<byte> name = argument[1..(slash < 0 ? argument.Length : slash)];
-            ReadOnlySpan<byte> home = name.IsEmpty ? _home : HomeOf(name);
-            if (!home.IsEmpty)
+            at = name.IsEmpty ? _home.Length : HomeOf(name, path);
+            if (name.IsEmpty)
             {
-                home.CopyTo(path);
-                at = home.Length;
-                argument = argument[(1 + name.Length)..];
+                _home.CopyTo(path, 0);
             }
+
+            argument = at == 0 ? argument : argument[(1 + name.Length)..];
         }
 
         argument.CopyTo(path.AsSpan(at));
@@ -196,16 +204,8 @@ internal sealed class Session : ITreeWatch
     }
 
     // SECURITY: nothing is read inside a root, where the table of users is what somebody has put there.
-    private ReadOnlySpan<byte> HomeOf(ReadOnlySpan<byte> name)
-    {
-        if (!Settings.TildeUserEnable || Account.Root.Length > 0)
-        {
-            return default;
-        }
-
-        ReadOnlySpan<byte> home = PasswdText.HomeOf(Storage.ReadSmall("/etc/passwd"u8, Limits.UserTableBytesMax), name);
-        return home.Length <= Storage.PathBytesMax ? home : default;
-    }
+    private int HomeOf(ReadOnlySpan<byte> name, Span<byte> destination) =>
+        Settings.TildeUserEnable && Account.Root.Length == 0 ? Storage.HomeOf(name, Limits.UserTableBytesMax, destination[..Storage.PathBytesMax]) : 0;
 
     /// <summary>An argument of a listing: options as typed, then the path with <c>~</c> resolved. The span lives until the next call.</summary>
     internal ReadOnlySpan<byte> ListingArgument(ReadOnlySpan<byte> argument, ReadOnlySpan<byte> path)

@@ -72,6 +72,9 @@ internal static unsafe class Site
         new("UTIME", "MFMT", SiteGate.Time, "SITE UTIME", &SiteVerbs.Utime),
     ];
 
+    /// <summary>The rows, for tests.</summary>
+    internal static ReadOnlySpan<SiteRow> All => Rows;
+
     internal static void Run(Session session, ReadOnlySpan<byte> argument)
     {
         int space = argument.IndexOf((byte)' ');

@@ -2,7 +2,6 @@
 // costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the session worker.
 using System;
 using System.Buffers.Binary;
-using System.Collections.Generic;
 using Aotftpd.Native;
 
 namespace Aotftpd.Files;
@@ -79,32 +78,14 @@ internal sealed unsafe class NameIndex
         {
             return false;
         }
-        if (!byRank)
-        {
-            // Names of one directory often begin alike: the eight bytes that tell them apart come behind that.
-            int common = CommonBytes(entries);
-            foreach (ref Entry entry in entries)
-            {
-                entry.Key = FirstBytes(Name(in entry)[common..]);
-            }
-        }
-        // Numbers are sorted several times as quickly as anything that must be compared by a call.
         Span<ulong> keys = new(room, count);
-        for (int i = 0; i < count; i++)
+        if (byRank)
         {
-            keys[i] = entries[i].Key;
+            SortByRank(entries, keys);
         }
-        keys.Sort(entries);
-        Order order = new(byRank ? null : _arena);
-        for (int i = 0, end; i < count; i = end)
+        else
         {
-            for (end = i + 1; end < count && keys[end] == keys[i]; end++)
-            {
-            }
-            if (end - i > 1)
-            {
-                entries[i..end].Sort(order);
-            }
+            SortByName(entries, keys);
         }
         Libc.UnmapBuffer(room, bytes);
         return true;
@@ -133,6 +114,57 @@ internal sealed unsafe class NameIndex
         _arenaCapacity = 0;
         _entryCapacity = 0;
         Shrink(0, 0);
+    }
+
+    // Numbers are sorted several times as quickly as anything that must be compared by a call, and without an allocation.
+    private static void SortByRank(Span<Entry> entries, Span<ulong> keys)
+    {
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = entries[i].Key;
+        }
+        keys.Sort(entries);
+        for (int i = 0, end; i < keys.Length; i = end)
+        {
+            end = EndOfEqual(keys, i);
+            for (int k = i; k < end; k++)
+            {
+                keys[k] = entries[k].At;
+            }
+            keys[i..end].Sort(entries[i..end]);
+        }
+    }
+
+    // Names of one directory often begin alike: the eight bytes that tell them apart come behind that. Those that are still alike are
+    // sorted in the same way among themselves; as each step leaves out all that they have in common, there are few.
+    private void SortByName(Span<Entry> entries, Span<ulong> keys)
+    {
+        int common = CommonBytes(entries);
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = FirstBytes(Name(in entries[i])[common..]);
+        }
+        keys.Sort(entries);
+        for (int i = 0, end; i < keys.Length; i = end)
+        {
+            end = EndOfEqual(keys, i);
+
+            // A name has no NUL: where the last of the eight bytes is one, all of these have ended, and are the same.
+            if (end - i > 1 && (byte)keys[i] != 0)
+            {
+                SortByName(entries[i..end], keys[i..end]);
+            }
+        }
+    }
+
+    private static int EndOfEqual(ReadOnlySpan<ulong> keys, int first)
+    {
+        int end = first + 1;
+        while (end < keys.Length && keys[end] == keys[first])
+        {
+            end++;
+        }
+        return end;
     }
 
     private int CommonBytes(ReadOnlySpan<Entry> entries)
@@ -188,21 +220,5 @@ internal sealed unsafe class NameIndex
             _entryCapacity = next;
         }
         return true;
-    }
-
-    private sealed class Order(byte* arena) : IComparer<Entry>
-    {
-        private readonly byte* _arena = arena;
-
-        public int Compare(Entry a, Entry b)
-        {
-            if (a.Key != b.Key)
-            {
-                return a.Key < b.Key ? -1 : 1;
-            }
-            return _arena == null ? a.At.CompareTo(b.At) : Name(a.At).SequenceCompareTo(Name(b.At));
-        }
-
-        private ReadOnlySpan<byte> Name(uint at) => new(_arena + at + 2, *(ushort*)(_arena + at));
     }
 }

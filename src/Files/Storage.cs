@@ -4,6 +4,7 @@
 using System;
 using System.Runtime.CompilerServices;
 using Aotftpd.Native;
+using Aotftpd.Protocol;
 
 namespace Aotftpd.Files;
 
@@ -43,24 +44,28 @@ internal static class Storage
         return e;
     }
 
-    /// <summary>A whole regular file as its user may read it; empty if that can't be had or is longer than <paramref name="bytesMax"/>.</summary>
-    internal static ReadOnlySpan<byte> ReadSmall(ReadOnlySpan<byte> path, int bytesMax)
+    /// <summary>Copies the home of a user of <c>/etc/passwd</c>, as the process's own user may read it. 0 if there is none that fits, or the table is longer than <paramref name="tableBytesMax"/>.</summary>
+    internal static unsafe int HomeOf(ReadOnlySpan<byte> user, int tableBytesMax, Span<byte> destination)
     {
-        if (OpenForReading(path, worldReadableOnly: false, out int fd, out FileStatus status) != Errno.None)
+        if (OpenForReading("/etc/passwd"u8, worldReadableOnly: false, out int fd, out FileStatus status) != Errno.None)
         {
-            return default;
+            return 0;
         }
-        byte[] content = new byte[(int)Math.Clamp(status.Size, 0, bytesMax + 1L)];
+        int size = (int)Math.Min(status.Size, tableBytesMax + 1L);
+        byte* content = size == 0 || size > tableBytesMax ? null : Libc.MapBuffer((nuint)size);
         int length = 0;
-        int count;
-        do
+        int count = content == null ? 0 : 1;
+        while (count > 0 && length < size)
         {
-            count = content.Length <= bytesMax && Libc.Read(fd, content.AsSpan(length), out int n) == Errno.None ? n : 0;
+            count = Libc.Read(fd, content + length, size - length, out int n) == Errno.None ? n : 0;
             length += count;
         }
-        while (count > 0);
         Libc.Close(fd);
-        return content.AsSpan(0, length);
+        ReadOnlySpan<byte> home = PasswdText.HomeOf(new ReadOnlySpan<byte>(content, length), user);
+        length = home.Length <= destination.Length ? home.Length : 0;
+        home[..length].CopyTo(destination);
+        Libc.UnmapBuffer(content, (nuint)size);
+        return length;
     }
 
     /// <summary>

@@ -67,5 +67,5 @@ internal enum Errno
 internal static class ErrnoText
 {
     /// <summary>The symbolic name as ASCII bytes, for example <c>EACCES</c>; unknown numbers give <c>errno</c>.</summary>
-    internal static string Name(Errno e) => Enum.IsDefined(e) ? e.ToString() : "errno " + ((int)e).ToString();
+    internal static string Name(Errno e) => Enum.GetName(e) ?? "errno " + ((int)e).ToString();
 }

@@ -24,7 +24,24 @@ internal static class FuzzProgram
             return Functions.Run(options.Seed, options.Functions);
         }
 
+        if (options.Allocations > 0)
+        {
+            return MeasureAllocations(options.Allocations);
+        }
+
         return options.Emit > 0 ? Emit(options) : new Fuzzer(options).Run();
+    }
+
+    private static int MeasureAllocations(int commands)
+    {
+        string directory = $"/tmp/aott-fuzz-{Environment.ProcessId}";
+        Directory.CreateDirectory(directory);
+        Jail.Mount(directory);
+        Console.WriteLine("what a command allocates");
+        Allocations allocations = new();
+        Jail.Enter(directory);
+        allocations.Settle();
+        return allocations.Run(commands) == 0 ? 0 : 1;
     }
 
     // For who plays inputs elsewhere: profile and length in two bytes each, then the bytes.
@@ -51,6 +68,8 @@ internal static class FuzzProgram
 
         internal int Emit { get; private set; }
 
+        internal int Allocations { get; private set; }
+
         internal int Seed { get; private set; } = Environment.TickCount;
 
         internal string Corpus { get; private set; } = "";
@@ -73,6 +92,9 @@ internal static class FuzzProgram
                         break;
                     case "--functions":
                         options.Functions = double.Parse(arguments[++i]);
+                        break;
+                    case "--allocations":
+                        options.Allocations = int.Parse(arguments[++i]);
                         break;
                     case "--emit":
                         options.Emit = int.Parse(arguments[++i]);

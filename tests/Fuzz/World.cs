@@ -17,7 +17,8 @@ internal sealed class World
     private readonly int _endWrite;
     private readonly byte[] _frame = new byte[FrameTable.BytesMax];
     private readonly byte[] _buffer = new byte[1 << 16];
-    private readonly byte[] _payload = new byte[3000];
+    private const int UsualBytes = 3000;
+    private readonly byte[] _payload = new byte[2 << 20];
     private readonly int _stopRead;
     private readonly int _stopWrite;
     private readonly int _link;
@@ -25,6 +26,7 @@ internal sealed class World
     private readonly byte[] _ended = new byte[1];
     private int _data = -1;
     private bool _sent;
+    private int _uploaded;
     private int _line;
     private byte _script;
     private bool _v6;
@@ -54,6 +56,12 @@ internal sealed class World
 
     /// <summary>A frame that broke the rules.</summary>
     internal string? Fault { get; private set; }
+
+    /// <summary>False if what came on data connections is not to be kept.</summary>
+    internal bool KeepsData { get; set; } = true;
+
+    /// <summary>Bytes that the client uploads, before its script makes them fewer.</summary>
+    internal int UploadBytes { get; set; } = UsualBytes;
 
     internal void Begin(byte script, bool v6)
     {
@@ -117,6 +125,7 @@ internal sealed class World
         Libc.Close(_data);
         _data = -1;
         _sent = false;
+        _uploaded = 0;
     }
 
     // The client sends what it has, ends its side, and reads until the other ends: that does for both directions.
@@ -124,10 +133,14 @@ internal sealed class World
     {
         if (!_sent && (events & Libc.POLLOUT) != 0)
         {
-            int length = _payload.Length >> (_script & 7);
-            if ((_script & 0x38) != 0x38)
+            int length = (_script & 0x38) == 0x38 ? 0 : UploadBytes >> (_script & 7);
+            if (_uploaded < length && Libc.Send(_data, _payload.AsSpan(_uploaded, length - _uploaded), Libc.MSG_DONTWAIT, out int sent) == Errno.None)
             {
-                Libc.Send(_data, _payload.AsSpan(0, length), Libc.MSG_DONTWAIT, out _);
+                _uploaded += sent;
+                if (_uploaded < length)
+                {
+                    return;
+                }
             }
 
             _sent = true;
@@ -148,7 +161,7 @@ internal sealed class World
         Errno e = Libc.Receive(_data, _buffer, Libc.MSG_DONTWAIT, out int count);
         if (e == Errno.None && count > 0)
         {
-            Data.Write(_buffer, 0, count);
+            Data.Write(_buffer, 0, KeepsData ? count : 0);
         }
         else if (e != Errno.EAGAIN)
         {
