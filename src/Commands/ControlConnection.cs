@@ -356,7 +356,7 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         Span<byte> rest = stackalloc byte[LineReader.LineBytesMax];
         long deadline = Environment.TickCount64 + TakeRestMs;
         bool ended = Session == null || Dead || Libc.Shutdown(ClientFd, Libc.SHUT_WR) != Errno.None;
-        for (int taken = 0; taken < TakeRestBytesMax; )
+        for (int taken = 0; taken < TakeRestBytesMax;)
         {
             Errno e = Libc.Receive(ClientFd, rest, Libc.MSG_DONTWAIT, out int count);
             taken += count;
