@@ -202,7 +202,7 @@ internal sealed class WorkerFixture : IDisposable
 
     internal bool HasEnded()
     {
-        bool ended = _worker.Join(10_000);
+        bool ended = _worker.Join(60_000);
         Assert.Null(_bug);
         return ended;
     }
@@ -319,8 +319,8 @@ internal sealed class WorkerFixture : IDisposable
         }
 
         Libc.Shutdown(_listenerEnd, Libc.SHUT_RDWR);
-        bool ended = _worker.Join(20_000);
-        _listener.Join(5000);
+        bool ended = _worker.Join(60_000);
+        _listener.Join(60_000);
         Libc.Close(_listenerEnd);
         Libc.Close(_log);
         Libc.Close(Chowner);

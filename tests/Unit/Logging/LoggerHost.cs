@@ -89,7 +89,7 @@ internal sealed class LoggerHost : IDisposable
         {
             _ended = true;
             Libc.Close(Listener);
-            Assert.True(_thread.Join(5000));
+            Assert.True(_thread.Join(60_000));
         }
     }
 

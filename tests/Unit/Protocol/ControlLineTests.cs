@@ -312,7 +312,7 @@ public sealed class ControlLineTests
         // One byte per read, 4,095 of them, many times: quadratic scanning would take seconds.
         byte[] raw = B(new string('\xFF', 4094) + "\r\n");
         TimeSpan quickest = TimeSpan.MaxValue;
-        for (int i = 0; i < 50; i++)
+        for (int i = 0; i < 500 && (i < 50 || quickest > TimeSpan.FromMilliseconds(60)); i++)
         {
             long start = Stopwatch.GetTimestamp();
             Assert.Single(ReadAll(raw, _ => 1, out _));

@@ -186,6 +186,9 @@ internal sealed class DataFixture : IDisposable
         return thread;
     }
 
+    /// <summary>Waits until a transfer to the client has begun; its first bytes stay unread.</summary>
+    internal static void AwaitFirstByte(Socket client) => Assert.True(client.Poll(60_000_000, SelectMode.SelectRead));
+
     internal static string Text(byte[] bytes) => Encoding.Latin1.GetString(bytes);
 
     public void Dispose()

@@ -172,6 +172,7 @@ public sealed class DeflateTests
         client.Send(Pack(new byte[100_000_000]));
         Thread aborter = DataFixture.Beside(() =>
         {
+            SpinWait.SpinUntil(() => new FileInfo(f.Directory.Full("f")).Length > 0, 60_000);
             Thread.Sleep(300);
             f.Abort();
         });
