@@ -23,6 +23,7 @@ all: deps build          ## build out/aotftpd (installs what the build needs)
 build: out/aotftpd
 
 out/aotftpd: $(SOURCES) | sdk
+	tests/restore.sh aotftpd.csproj -r $(RID)
 	dotnet publish aotftpd.csproj -c Release -r $(RID) -o $(OUT)/publish
 	cp $(OUT)/publish/aotftpd $(OUT)/aotftpd.new
 	strip $(OUT)/aotftpd.new
@@ -31,20 +32,24 @@ out/aotftpd: $(SOURCES) | sdk
 
 # The zygote's files in a program whose children collect, throw and allocate; see tests/Forks.
 out/forks/forks: $(SOURCES) $(wildcard tests/Forks/*.cs) tests/Forks/Forks.csproj | sdk
+	tests/restore.sh tests/Forks/Forks.csproj -r $(RID)
 	dotnet publish tests/Forks/Forks.csproj -c Release -r $(RID) -o $(OUT)/forks
 
 # The product with workers that turn hostile on a test's word; see tests/Hostile.
 out/hostile/aotftpd: $(SOURCES) $(wildcard tests/Hostile/*) | sdk
+	tests/restore.sh tests/Hostile/Hostile.csproj -r $(RID)
 	dotnet publish tests/Hostile/Hostile.csproj -c Release -r $(RID) -o $(OUT)/hostile
 
 # The product with workers that collect wherever they wait or look at a file; see tests/Soak.
 out/soak/aotftpd: $(SOURCES) $(wildcard tests/Soak/*) | sdk
+	tests/restore.sh tests/Soak/Soak.csproj -r $(RID)
 	dotnet publish tests/Soak/Soak.csproj -c Release -r $(RID) -o $(OUT)/soak
 
 # The product's command line and state machine with a counter in each block, and a fuzzer around it; see tests/Fuzz.
 out/fuzz/bin/fuzz: $(SOURCES) $(wildcard tests/Fuzz/*.cs tests/Fuzz/*.py) tests/Fuzz/Fuzz.csproj | sdk
 	rm -rf out/fuzz/src
 	python3 tests/Fuzz/instrument.py src out/fuzz/src
+	tests/restore.sh tests/Fuzz/Fuzz.csproj -r $(RID)
 	dotnet publish tests/Fuzz/Fuzz.csproj -c Release -r $(RID) -o $(OUT)/fuzz/bin
 
 sdk:
@@ -97,7 +102,7 @@ compare-vsftpd: test-deps build ## replies, data, files and logs beside the real
 	@tests/namespace.sh python3 tests/compare/compare.py --binary $(OUT)/aotftpd --vsftpd $(OUT)/peers/vsftpd/usr/sbin/vsftpd
 
 lint: sdk                ## formatting of the sources and man pages
-	dotnet restore -v quiet aotftpd.csproj
+	tests/restore.sh aotftpd.csproj
 	dotnet format aotftpd.csproj --verify-no-changes --no-restore
 	mandoc -Tlint -W warning man/*.[0-9]
 

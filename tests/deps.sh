@@ -11,6 +11,21 @@ has() { command -v "$1"; }
 library() { ldconfig -p | grep -q "$1"; }
 header() { [ -e "/usr/include/$1" ]; }
 
+again() { # again TIMES COMMAND…: the network or a lock may be in the way for a moment
+    local left=$1
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 10
+    done
+}
+
+# Whoever upgrades a machine just then, such as unattended-upgrades, holds dpkg's lock for minutes.
+packages() { log=$(apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" 2>&1); }
+install() { packages install -y --no-install-recommends $debian; }
+update_and_install() { packages update && install; }
+
 debian= fedora=
 missing "has clang || has gcc" gcc gcc
 missing "has strip" binutils binutils
@@ -38,12 +53,12 @@ fi
 if command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
     echo "installing:$debian"
-    apt-get install -y -q --no-install-recommends $debian >/dev/null 2>&1 ||
-        { apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends $debian >/dev/null; }
+    # The lists have a lock of their own, for which apt-get does not wait.
+    install || again 12 update_and_install || { echo "$log" >&2; exit 1; }
 elif command -v dnf >/dev/null; then
     echo "installing:$fedora"
     # One package that a release lacks must not keep the others away: the tests say what they miss.
-    dnf install -y -q --setopt=install_weak_deps=False $fedora ||
+    again 2 dnf install -y -q --setopt=install_weak_deps=False $fedora ||
         for p in $fedora; do dnf install -y -q --setopt=install_weak_deps=False "$p" || echo "not available: $p" >&2; done
 else
     echo "Neither apt-get nor dnf is here; please install:$debian" >&2

@@ -7,7 +7,14 @@ if [ "${1:-}" = --inside ]; then
     ip link set lo up
     private=$(mktemp -d /tmp/aott-etc.XXXXXX)
     mount -t tmpfs -o mode=755 tmpfs "$private"
-    cp -a /etc/. "$private"
+    # A file that somebody takes away meanwhile, such as a lock of useradd, is an error of cp; the next time it is not there.
+    for try in 1 2 3 4 5; do
+        ! log=$(cp -a /etc/. "$private" 2>&1) || break
+        [ "$try" != 5 ] || { echo "$log" >&2; exit 1; }
+        sleep 1
+    done
+    # Locks that were held at that moment are nobody's in here.
+    rm -f "$private"/*.lock "$private"/.pwd.lock
     mount --bind "$private" /etc
     umount "$private"
     rmdir "$private"

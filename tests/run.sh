@@ -13,7 +13,7 @@ project() { # project NAME PREFIX [ARGUMENT…]
     local name=$1 prefix=$2
     shift 2
     echo "== tests/$name"
-    dotnet build -v quiet -c Release "$name/$name.csproj" ${properties:-} || { broken=1; return; }
+    ./restore.sh "$name/$name.csproj" ${properties:-} && dotnet build -v quiet -c Release --no-restore "$name/$name.csproj" ${properties:-} || { broken=1; return; }
     $prefix dotnet test --project "$name/$name.csproj" -c Release --no-build --no-ansi --results-directory ../out/results "$@" 2>&1 | tee -a "$log"
     # A project that died before its summary has failed, whatever it printed.
     [ "${PIPESTATUS[0]}" = 0 ] || broken=1
