@@ -50,7 +50,7 @@ public sealed class ConfigurationTests
     public void A_setting_that_can_not_work_is_refused(string config, string named)
     {
         using Server s = Server.Prepare(config.StartsWith("listen_address=300", StringComparison.Ordinal) ? "!listen_address=nonsense\n" : config);
-        Sys.Result r = Sys.Run(s.Executable, [s.ConfigFile], seconds: 10);
+        Sys.Result r = Sys.Run(s.Executable, [s.ConfigFile]);
         Assert.True(r.Exit == 2, "exit " + r.Exit + ": " + r.All);
         Assert.Contains(named, r.Errors);
     }
@@ -60,7 +60,7 @@ public sealed class ConfigurationTests
     {
         using Server first = Server.Start();
         using Server second = Server.Prepare("listen_port=" + first.Port + "\n");
-        Sys.Result r = Sys.Run(second.Executable, [second.ConfigFile], seconds: 10);
+        Sys.Result r = Sys.Run(second.Executable, [second.ConfigFile]);
         Assert.NotEqual(0, r.Exit);
         Assert.Contains(first.Port.ToString(), r.Errors);
         first.Stop();
@@ -79,7 +79,7 @@ public sealed class ConfigurationTests
     {
         using Server s = Server.Prepare();
         Sys.Chown(s.ConfigFile, Users.Alice);
-        Sys.Result r = Sys.Run(s.Executable, [s.ConfigFile], seconds: 10);
+        Sys.Result r = Sys.Run(s.Executable, [s.ConfigFile]);
         Assert.Equal(2, r.Exit);
         Assert.Contains(s.ConfigFile, r.Errors);
     }
@@ -159,7 +159,7 @@ public sealed class ConfigurationTests
     {
         foreach (string role in new[] { "=listener", "=spawner-workers", "=spawner-host", "=zygote-workers", "=zygote-host", "=logger", "=config", "=chowner", "=nonsense" })
         {
-            Sys.Result r = Sys.Run(Server.Binary, [role, "x"], seconds: 5);
+            Sys.Result r = Sys.Run(Server.Binary, [role, "x"]);
             Assert.NotEqual(0, r.Exit);
         }
     }

@@ -15,8 +15,8 @@ public sealed class EvenLoginTests
 {
     private const string Config = "local_enable=YES\nanonymous_enable=YES\nchroot_local_user=YES\nallow_writeable_chroot=YES\nmax_login_fails=100\nmax_prelogin_clients=0\n";
     private const string Password = "even-pass", NoLogin = "/etc/aott-nologin-here", Slow = "/etc/aott-slow.sh";
-    private const double ToleranceMilliseconds = 10;
-    private const int Samples = 7, RoundsMax = 3;
+    private const double ToleranceMilliseconds = 10, DelayMilliseconds = 1000;
+    private const int Samples = 7, RoundsMax = 6;
 
     private static readonly (string User, string Password)[] s_refused =
     [
@@ -65,7 +65,7 @@ public sealed class EvenLoginTests
         int next = 0;
         while (next < open.Count || sent.Count > 0)
         {
-            Assert.True(clock.Elapsed.TotalSeconds < 60, sent.Count + " logins have no answer");
+            Assert.True(clock.Elapsed.TotalSeconds < 2 * Sys.PatienceSeconds, sent.Count + " logins have no answer");
             if (next < open.Count && clock.ElapsedMilliseconds >= next * 25L)
             {
                 (Socket socket, int login, int sample) = open[next++];
@@ -94,27 +94,29 @@ public sealed class EvenLoginTests
         return times;
     }
 
-    private static double Median(double[] times) => times.Order().ElementAt(times.Length / 2);
-
-    // A machine at its limits may spoil one round, but a difference of the server's own is in each.
+    // What the machine does besides can only add to a time, so the earliest answer to each login tells when the server means to give it; a
+    // difference of its own is in all of them. The multiple of the delay is that of the round, as a slow check moves it for everybody.
     private static void AssertEven(Server s, (string User, string Password)[] logins, double wanted, int samples)
     {
         HashSet<string> replies = [];
-        string said = "";
+        double[] earliest = [.. logins.Select(_ => double.MaxValue)];
         // What measures goes before whatever else the machine does, and so does what is measured, with all that it forks.
         s.Processes().ForEach(p => Sys.SetNice(p.Pid, -20));
         using Nice nice = new();
         for (int round = 0; round < RoundsMax; round++)
         {
-            double[] medians = [.. Measure(s, logins, samples, replies).Select(Median)];
+            double[][] times = Measure(s, logins, samples, replies);
             Assert.Equal(["530 Login incorrect.\r\n"], replies);
-            if (medians.Max() - medians.Min() <= ToleranceMilliseconds && medians.Min() >= wanted - 5)
+            double first = times.Min(t => t.Min());
+            Assert.True(first >= wanted - 5, "answered after " + first + " ms");
+            double delays = Math.Round(first / DelayMilliseconds) * DelayMilliseconds;
+            earliest = [.. earliest.Zip(times, (e, t) => Math.Min(e, t.Min() - delays))];
+            if (earliest.Max() - earliest.Min() <= ToleranceMilliseconds)
             {
                 return;
             }
-            said += "\n" + string.Join(' ', logins.Select((l, i) => l.User[..Math.Min(20, l.User.Length)] + "=" + medians[i].ToString("F1")));
         }
-        Assert.Fail("the medians tell who exists:" + said);
+        Assert.Fail("the times tell who exists: " + string.Join(' ', logins.Select((l, i) => l.User[..Math.Min(20, l.User.Length)] + "=+" + earliest[i].ToString("F1"))));
     }
 
     private sealed class Nice : IDisposable
@@ -132,7 +134,7 @@ public sealed class EvenLoginTests
         using FtpConversation control = s.Login(Users.Alice, "alice-pass");
         AssertEven(s, s_refused, 1000, Samples);
         // Each was refused for its own reason.
-        Assert.All(["no acceptable user name", "pam_acct_mgmt", "can't change to directory", "pam_authenticate"], why => Assert.Contains(why, s.Log));
+        Assert.All(["no acceptable user name", "pam_acct_mgmt", "can't change to directory", "pam_authenticate"], why => Assert.True(Sys.Eventually(() => s.Log.Contains(why)), why + " is not in " + s.Log));
         s.Stop();
     }
 
@@ -152,8 +154,8 @@ public sealed class EvenLoginTests
     [Fact]
     public void A_refusal_that_waits_delays_nobody_else()
     {
-        using Server s = Server.Start(Config + "delay_failed_login=20\nlocal_root=$ROOT\n");
-        double control = Login(s);
+        using Server s = Server.Start(Config + "delay_failed_login=120\nlocal_root=$ROOT\n");
+        double control = Quickest(s);
         List<FtpConversation> waiting = [];
         for (int i = 0; i < 20; i++)
         {
@@ -162,18 +164,18 @@ public sealed class EvenLoginTests
             c.Send("PASS wrong");
             waiting.Add(c);
         }
-        double beside = Enumerable.Range(0, 5).Select(_ => Login(s)).Order().ElementAt(2);
+        double beside = Quickest(s);
         Assert.All(waiting, c => Assert.False(c.Socket.Poll(0, SelectMode.SelectRead), "a refusal came before its time"));
         Assert.True(beside < 5 * control, "a login took " + beside + " ms beside waiting refusals, " + control + " ms without");
         waiting.ForEach(c => c.Dispose());
         s.Stop();
 
-        static double Login(Server s)
+        static double Quickest(Server s) => Enumerable.Range(0, 5).Select(_ =>
         {
             Stopwatch clock = Stopwatch.StartNew();
             using FtpConversation anonymous = s.Login();
             using FtpConversation local = s.Login(Users.Alice, "alice-pass");
             return clock.Elapsed.TotalMilliseconds;
-        }
+        }).Min();
     }
 }

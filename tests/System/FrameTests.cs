@@ -93,16 +93,15 @@ public sealed class FrameTests(ITestOutputHelper output)
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
 
     /// <summary>100 ms, or five times what the end of a killed worker takes on this machine at this moment.</summary>
-    private double Limit(Server s)
+    private double Limit(Server s, int killed = 9)
     {
-        List<double> killed = [];
-        for (int i = 0; i < 9; i++)
+        double median = Median([.. Enumerable.Range(0, killed).Select(i =>
         {
             using Puppet p = i % 2 == 0 ? Puppet.Prelogin(s) : Puppet.Session(s);
-            killed.Add(p.Violate("k 9", out _));
-        }
-        output.WriteLine("killed from outside: median " + Median(killed) + " ms");
-        return Math.Max(GoneMilliseconds, 5 * Median(killed));
+            return p.Violate("k 9", out _);
+        })]);
+        output.WriteLine("killed from outside: median " + median + " ms");
+        return Math.Max(GoneMilliseconds, 5 * median);
     }
 
     private void Check(Server s, string state, List<Variant> variants, Func<Puppet> bring, double limit)
@@ -112,13 +111,16 @@ public sealed class FrameTests(ITestOutputHelper output)
         foreach (Variant v in variants)
         {
             Puppet p = bring();
-            double time = p.Violate(v.Steps, out List<string> said);
-            for (int again = 0; again < 2 && time > limit; again++)
+            // One that is refused by the kernel lives on, and is not waited for long.
+            int wait = v.MayBeRefused ? 1000 : 20_000;
+            double time = p.Violate(v.Steps, out List<string> said, wait);
+            for (int again = 0; again < 4 && (time > limit || (time < 0 && v.MayBeRefused && !said.Contains(Puppet.Refused))); again++)
             {
                 // A machine that does something else for a moment is no fault; what is always late is one.
                 p.Dispose();
+                limit = Math.Max(limit, Limit(s, 3));
                 p = bring();
-                time = p.Violate(v.Steps, out said);
+                time = p.Violate(v.Steps, out said, wait);
             }
             bool refused = v.MayBeRefused && said.Contains(Puppet.Refused);
             if (!refused && (time < 0 || time > limit))
@@ -271,16 +273,22 @@ public sealed class FrameTests(ITestOutputHelper output)
         }
         foreach (Variant v in variants.Where(v => !v.MayBeRefused && v.Reason.Length > 0))
         {
-            using Server s = Server.Prepare(Config, null, Puppet.Binary);
-            using Puppet p = Puppet.Trapped(s, role, () => s.Launch(waitForPort: false));
-            p.Do("R");
-            Assert.True(Sys.Eventually(() => new ProcessView(s.Pid).Role == "listener"), s.Output);
-            // Nobody can kill a spawner but root: it ends at the end of its socket, as this one does.
-            double time = p.Violate(v.Steps + ";A end;e 0", out _);
+            double time;
+            int tries = 0;
+            do
+            {
+                using Server s = Server.Prepare(Config, null, Puppet.Binary);
+                using Puppet p = Puppet.Trapped(s, role, () => s.Launch(waitForPort: false));
+                p.Do("R");
+                Assert.True(Sys.Eventually(() => new ProcessView(s.Pid).Role == "listener"), s.Output);
+                // Nobody can kill a spawner but root: it ends at the end of its socket, as this one does.
+                time = p.Violate(v.Steps + ";A end;e 0", out _);
+                Assert.Equal(1, s.WaitForExit());
+                s.AssertGone();
+                Assert.True(Sys.Eventually(() => s.Output.Contains(v.Reason)), v.What + ": " + s.Output);
+            }
+            while (time > 10 * GoneMilliseconds && ++tries < 5);
             Assert.InRange(time, 0, 10 * GoneMilliseconds);
-            Assert.Equal(1, s.WaitForExit());
-            s.AssertGone(1);
-            Assert.True(Sys.Eventually(() => s.Output.Contains(v.Reason)), v.What + ": " + s.Output);
         }
     }
 }

@@ -23,6 +23,7 @@ public sealed class HygieneTests
         s.Launch(["-c", "umask 0; ulimit -S -c unlimited -n 512; exec \"$0\" \"$1\"", s.Executable, s.ConfigFile], "/bin/bash");
         using FtpConversation before = s.Connect(), anonymous = s.Login(), local = s.Login(Users.Alice, "alice-pass");
         Assert.True(Sys.Eventually(() => s_roles.All(r => s.Processes().Any(p => p.Role == r)) && s.Role("session").Count == 2), string.Join("; ", s.Processes().Select(p => p.Title)));
+        s.Settle(s_roles);
         HashSet<string> seen = [];
         foreach (ProcessView p in s.Processes())
         {
@@ -41,28 +42,36 @@ public sealed class HygieneTests
         s.Stop();
     }
 
-    /// <summary>The config role lives for moments; strace lets each of its frames wait, and changes nothing else.</summary>
+    /// <summary>The config role lives for moments; strace lets its first frame wait, and changes nothing else, until it is stopped and can be looked at.</summary>
     private static void WithConfigRole(Server s, Action<ProcessView> check)
     {
         int host = Assert.Single(s.Role("spawner host")).Pid;
         ProcessStartInfo info = new("strace") { RedirectStandardError = true };
-        foreach (string a in new[] { "-f", "-qq", "-o", "/dev/null", "-e", "trace=sendmsg", "-e", "inject=sendmsg:delay_enter=700000", "-p", host.ToString() })
+        foreach (string a in new[] { "-f", "-qq", "-o", "/dev/null", "-e", "trace=sendmsg", "-e", "inject=sendmsg:delay_enter=5000000", "-p", host.ToString() })
         {
             info.ArgumentList.Add(a);
         }
         using Process strace = Process.Start(info)!;
+        ProcessView? config = null;
         try
         {
-            Assert.True(Sys.Eventually(() => File.ReadAllText($"/proc/{host}/status").Contains("TracerPid:\t" + strace.Id, StringComparison.Ordinal), 10));
+            Assert.True(Sys.Eventually(() => File.ReadAllText($"/proc/{host}/status").Contains("TracerPid:\t" + strace.Id, StringComparison.Ordinal)));
             Sys.Kill(s.Pid, Sys.SIGHUP);
             // Its first frame comes when it has confined itself, so what is seen after a filter is there is final.
-            Assert.True(Sys.Eventually(() => s.Role("config") is [var p] && p.Threads() is [var t, ..] && t["NoNewPrivs"] == "1" && t["Seccomp_filters"] == "2", 10), "no config role was seen");
-            check(Assert.Single(s.Role("config")));
+            Assert.True(Sys.Eventually(() => s.Role("config") is [var p] && p.Threads() is [var t, ..] && t["NoNewPrivs"] == "1" && t["Seccomp_filters"] == "2"), "no config role was seen");
+            config = Assert.Single(s.Role("config"));
+            Sys.Kill(config.Pid, Sys.SIGSTOP);
+            check(config);
+            Assert.Equal("config", config.Role);
         }
         finally
         {
+            if (config is not null)
+            {
+                Sys.Kill(config.Pid, Sys.SIGCONT);
+            }
             Sys.Kill(strace.Id, Sys.SIGINT);
-            strace.WaitForExit(10_000);
+            strace.WaitForExit(1000 * Sys.PatienceSeconds);
         }
     }
 

@@ -1,6 +1,7 @@
 // Numbers that the administrator set: clients, failures, seconds, bytes per second, ports.
 using System;
 using System.Diagnostics;
+using System.Linq;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading;
@@ -50,14 +51,17 @@ public sealed class LimitTests
     {
         using Server s = Server.Start("max_clients=1\n");
         using FtpConversation a = s.Login();
-        Thread.Sleep(300);
-        int before = s.Processes().Count;
+        Assert.True(Sys.Eventually(() => s.Role("prelogin").Count == 0));
+        s.Settle();
+        int[] before = Pids();
         for (int i = 0; i < 20; i++)
         {
             using FtpConversation c = new(s.Address, s.Port);
             c.Expect(421);
         }
-        Assert.Equal(before, s.Processes().Count);
+        // The very same: one that had been used would have ended, and another be in its place.
+        Assert.Equal(before, Pids());
+        int[] Pids() => [.. s.Processes().Select(p => p.Pid).Order()];
         s.Stop();
     }
 
@@ -67,8 +71,18 @@ public sealed class LimitTests
     public void Idle_session_timeout_is_a_421(bool loggedIn)
     {
         using Server s = Server.Start("idle_session_timeout=1\n");
-        using FtpConversation c = loggedIn ? s.Login() : s.Connect();
-        c.Socket.ReceiveTimeout = 6000;
+        // All at once, so that the second begins when the last of it has been heard, whatever this machine does in between.
+        using FtpConversation c = new(s.Address, s.Port);
+        if (loggedIn)
+        {
+            c.SendRaw("USER anonymous\r\nPASS x@\r\n");
+        }
+        c.Expect(220);
+        if (loggedIn)
+        {
+            c.Expect(331);
+            c.Expect(230);
+        }
         c.Expect(421);
         c.ExpectClosed();
         s.Stop();
@@ -82,7 +96,7 @@ public sealed class LimitTests
         c.Passive();
         Stopwatch w = Stopwatch.StartNew();
         c.Do("LIST", 425);
-        Assert.InRange(w.ElapsedMilliseconds, 800, 5000);
+        Assert.InRange(w.ElapsedMilliseconds, 800, 30_000); // the default is a minute
         c.Do("NOOP", 200);
         s.Stop();
     }
@@ -94,7 +108,6 @@ public sealed class LimitTests
         using FtpConversation c = s.Login();
         using Socket data = c.OpenData();
         c.Do("RETR big", 150);
-        c.Socket.ReceiveTimeout = 10000;
         c.Expect(421);
         s.Stop();
     }
@@ -104,7 +117,7 @@ public sealed class LimitTests
     {
         using Server s = Server.Start("connect_timeout=1\n");
         using FtpConversation c = s.Login();
-        // Below every range from which ports are chosen here.
+        // Below every range from which ports are chosen.
         const int port = 1031;
         c.Do("PORT 127,0,0,1," + port / 256 + "," + port % 256, 200);
         c.Do("LIST", 425);
@@ -119,19 +132,19 @@ public sealed class LimitTests
         using FtpConversation c = s.Login();
         Stopwatch w = Stopwatch.StartNew();
         Assert.Equal(400_000, c.Fetch("RETR f").Length);
-        Assert.InRange(w.ElapsedMilliseconds, 1000, 4000);
+        Assert.InRange(w.ElapsedMilliseconds, 1000, 20_000);
         s.Stop();
     }
 
     [Fact]
     public void Passive_ports_stay_in_the_range()
     {
-        using Server s = Server.Start("pasv_min_port=21990\npasv_max_port=21993\n", x => x.Put("f", "x"));
+        using Server s = Server.Start("pasv_min_port=21900\npasv_max_port=21903\n", x => x.Put("f", "x"));
         using FtpConversation c = s.Login();
         for (int i = 0; i < 10; i++)
         {
             IPEndPoint end = c.Passive(i % 2 == 0 ? "PASV" : "EPSV");
-            Assert.InRange(end.Port, 21990, 21993);
+            Assert.InRange(end.Port, 21900, 21903);
             using Socket data = FtpConversation.Connect(end);
             c.Do("NLST", 150);
             FtpConversation.ReadAll(data);
@@ -233,15 +246,28 @@ public sealed class LimitTests
     public void The_last_reply_comes_whole_to_one_that_goes_on_talking(string last, int code)
     {
         using Server s = Server.Start();
-        using FtpConversation c = s.Login();
-        c.SendRaw(last + new string('a', 6000));
-        for (int i = 0; i < 30; i++)
+        for (int tries = 0; ; tries++)
         {
-            Thread.Sleep(2);
-            c.SendRaw(new string('b', 8000));
+            using FtpConversation c = s.Login();
+            Stopwatch talking = Stopwatch.StartNew();
+            try
+            {
+                c.SendRaw(last + new string('a', 6000));
+                for (int i = 0; i < 30; i++)
+                {
+                    Thread.Sleep(2);
+                    c.SendRaw(new string('b', 8000));
+                }
+                talking.Stop();
+                c.Expect(code);
+                Assert.Equal(0, c.Socket.Receive(new byte[1])); // a reset would throw
+                break;
+            }
+            catch (Exception) when (talking.Elapsed.TotalSeconds > 1.5 && tries < 20)
+            {
+                // It is listened to for two seconds; this machine has let the client wait in the middle of what it says.
+            }
         }
-        c.Expect(code);
-        Assert.Equal(0, c.Socket.Receive(new byte[1])); // a reset would throw
         s.Stop();
     }
 
@@ -275,13 +301,13 @@ public sealed class LimitTests
         using FtpConversation slow = s.Login();
         using Socket stalled = slow.OpenData();
         slow.Do("RETR big", 150);
-        Stopwatch w = Stopwatch.StartNew();
+        // The first one never ends: whoever had to wait for it would hear nothing in its time.
         for (int i = 0; i < 10; i++)
         {
             using FtpConversation c = s.Login();
             Assert.Equal("x", c.FetchText("RETR small"));
         }
-        Assert.InRange(w.ElapsedMilliseconds, 0, 5000);
+        Assert.False(slow.Socket.Poll(0, SelectMode.SelectRead), "the first one has ended");
         s.Stop();
     }
 }

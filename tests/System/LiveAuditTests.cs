@@ -24,6 +24,8 @@ public sealed class LiveAuditTests
         { "everything", Local + Jailed + "connect_from_port_20=YES\nanon_upload_enable=YES\nchown_uploads=YES\nchown_username=" + Users.Chown + "\n" },
     };
 
+    private static readonly string[] s_local = ["zygote host", "auth"], s_chowner = ["chowner"];
+
     private static string Script([CallerFilePath] string self = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(self)!, "..", "audit.py"));
 
     internal static Sys.Result Audit(string kind, int listener, string? jail = null) => Sys.Run("python3",
@@ -53,6 +55,7 @@ public sealed class LiveAuditTests
         using FtpConversation anonymous = s.Login();
         using FtpConversation? local = config.Contains("local_enable") ? s.Login(Users.Alice, "alice-pass") : null;
         Assert.True(Sys.Eventually(() => s.Role("prelogin").Count == 1 && s.Role("session").Count == (local == null ? 1 : 2)));
+        s.Settle([.. config.Contains("local_enable") ? s_local : [], .. config.Contains("chown_uploads") ? s_chowner : []]);
         BothAgree(s, kind, kind == "unjailed" ? null : s.Root);
         Sys.Result bySocket = Sys.Run(s.Executable, ["--check", "--live", s.ConfigFile]);
         Assert.True(bySocket.Exit == 0, bySocket.All);
@@ -65,6 +68,7 @@ public sealed class LiveAuditTests
         using Server s = Server.Prepare("listen=NO\nlisten_address-=\n");
         s.Launch(["-c", StartTests.Inetd, s.Port.ToString(), s.Executable, s.ConfigFile], Sys.Program("python3"));
         using FtpConversation c = s.Login();
+        s.Settle(0, "session");
         BothAgree(s, "inetd", s.Root);
         c.Do("QUIT", 221);
         Assert.True(Sys.Eventually(() => s.Processes().Count == 0));
@@ -79,6 +83,7 @@ public sealed class LiveAuditTests
         (uint uid, uint gid) = Users.Ids(Users.Alice);
         s.Launch(["--reuid=" + uid, "--regid=" + gid, "--clear-groups", s.Executable, s.ConfigFile], Sys.Program("setpriv"));
         using FtpConversation c = s.Login();
+        s.Settle();
         BothAgree(s, "ordinary", s.Root);
         c.Dispose();
         s.Stop();

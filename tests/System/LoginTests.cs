@@ -255,7 +255,7 @@ public sealed class LoginTests : IDisposable
         c.Do("USER " + Users.Alice, 331);
         long before = Environment.TickCount64;
         c.Do("PASS wrong", 530);
-        Assert.InRange(Environment.TickCount64 - before, 900, 5000);
+        Assert.InRange(Environment.TickCount64 - before, 900, 30_000);
         Assert.True(Sys.Eventually(() => s.Log.Contains("[" + Users.Alice + "] FAIL LOGIN: Client \"127.0.0.1\"")), s.Log);
         s.Stop();
     }

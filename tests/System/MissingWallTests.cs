@@ -85,8 +85,9 @@ public sealed class MissingWallTests
         using FtpConversation waiting = s.Connect(), c = s.Login();
         foreach ((string role, string filters) in new[] { ("listener", "2"), ("spawner workers", "2"), ("zygote workers", "3"), ("prelogin", "4"), ("session", "4"), ("spawner host", "2"), ("logger", "3") })
         {
-            Assert.True(Sys.Eventually(() => s.Role(role) is [var p] && p.Threads() is [..] all && all.All(t => t["Seccomp_filters"] == filters)), role + ": " + s.Role(role)[0].Threads()[0]["Seccomp_filters"]);
+            Assert.True(Sys.Eventually(() => s.Role(role) is [var p] && p.Threads() is [..] all && all.All(t => t["Seccomp_filters"] == filters)), role + ": " + string.Join(' ', s.Role(role).SelectMany(p => p.Threads()).Select(t => t["Seccomp_filters"])));
         }
+        Assert.True(Sys.Eventually(() => s.Role("idle").Count == Server.IdleWorkers && s.Role("config").Count == 0));
         Sys.Result live = Sys.Run(s.Executable, ["--check", "--live", s.ConfigFile]);
         Assert.True(live.Exit == 0, live.All);
         Sys.Result own = LiveAuditTests.Audit("anonymous", s.Role("listener").Single().Pid, s.Root);

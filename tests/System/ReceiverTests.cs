@@ -53,7 +53,7 @@ public sealed class ReceiverTests(ITestOutputHelper output)
                 words = ["aotftpd", "=" + role, argument] + (["=2"] if role.startswith("spawner") else []) + [" " * 100]
                 os.execve(exe, words, {"PATH": "/usr/bin:/bin"})
             theirs.close()
-            ours.settimeout(3)
+            ours.settimeout(60)
             return ours, pid
 
         def frame(kind, length, fill=0):
@@ -93,7 +93,7 @@ public sealed class ReceiverTests(ITestOutputHelper output)
             for name, data, count in variants(role):
                 if parent:
                     ours, theirs = pair()
-                    ours.settimeout(3)
+                    ours.settimeout(60)
                     tag += 1
                     send(parent, bytes([1, 0, 0, 0]) + (32 if role == "idle" else 256).to_bytes(2, "little") + tag.to_bytes(2, "little"), 1, theirs.fileno())
                     theirs.close()
@@ -132,7 +132,7 @@ public sealed class ReceiverTests(ITestOutputHelper output)
     {
         using Server s = Server.Prepare();
         (uint uid, uint gid) = Users.Ids(Users.Service);
-        Sys.Result r = Sys.Run("python3", ["-c", Listener, s.Executable, s.DirectoryPath + "/empty", uid.ToString(), gid.ToString()], seconds: 200);
+        Sys.Result r = Sys.Run("python3", ["-c", Listener, s.Executable, s.DirectoryPath + "/empty", uid.ToString(), gid.ToString()], seconds: 600);
         Assert.Equal((0, ""), (r.Exit, r.Errors));
         string[] lines = r.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         string[] roles = [.. lines.Select(l => l.Split('|')[0]).Distinct()];

@@ -16,7 +16,8 @@ public sealed class StartTests
     // Python as the super-server: it can hand over descriptors by number, which Process can not.
     internal const string Inetd = """
         import os, socket, sys
-        l = socket.socket(); l.bind(('127.0.0.1', int(sys.argv[1]))); l.listen(5)
+        l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        l.bind(('127.0.0.1', int(sys.argv[1]))); l.listen(5)
         while True:
             c, _ = l.accept()
             if os.fork() == 0:
@@ -53,7 +54,7 @@ public sealed class StartTests
         using FtpConversation b = s.Connect();
         Sys.Kill(s.Pid, Sys.SIGTERM);
         Assert.Equal(0, s.WaitForExit());
-        s.AssertGone(1);
+        s.AssertGone();
     }
 
     [Fact]
@@ -63,7 +64,7 @@ public sealed class StartTests
         using FtpConversation a = s.Login();
         Sys.Kill(s.Pid, Sys.SIGINT);
         s.WaitForExit();
-        s.AssertGone(1);
+        s.AssertGone();
     }
 
     [Fact]
@@ -102,7 +103,8 @@ public sealed class StartTests
     {
         using Server s = Server.Start("", x => x.Put("f", "x"));
         using FtpConversation c = s.Login();
-        Thread.Sleep(300);
+        Assert.True(Sys.Eventually(() => s.Role("prelogin").Count == 0));
+        s.Settle();
         int before = s.Processes().Count;
         for (int i = 0; i < 10; i++)
         {
@@ -216,7 +218,8 @@ public sealed class StartTests
     {
         const string accept = """
             import os, socket, sys
-            l = socket.socket(); l.bind(('127.0.0.1', int(sys.argv[1]))); l.listen(5)
+            l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            l.bind(('127.0.0.1', int(sys.argv[1]))); l.listen(5)
             c, _ = l.accept()
             l.close()
             os.dup2(c.fileno(), 50); c.close()
@@ -238,7 +241,7 @@ public sealed class StartTests
     {
         using Server s = Server.Prepare();
         string path = s.DirectoryPath + "/notify";
-        using Socket notify = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 5000 };
+        using Socket notify = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 1000 * Sys.PatienceSeconds };
         notify.Bind(new UnixDomainSocketEndPoint(path));
         s.Launch(environment: new Dictionary<string, string> { ["NOTIFY_SOCKET"] = path });
         byte[] buffer = new byte[4096];

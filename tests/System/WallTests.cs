@@ -106,6 +106,7 @@ public sealed class WallTests
         using Server s = Server.Start(Unjailed);
         using FtpConversation c = s.Login(Users.Alice, "alice-pass");
         using FtpConversation waiting = s.Connect();
+        s.Settle("zygote host", "prelogin", "session");
         string host = ProcessView.Link("/proc/self/ns/mnt");
         Dictionary<string, string[]> views = s.Processes().GroupBy(p => p.Role).ToDictionary(g => g.Key, g => g.Select(p => ProcessView.Link(p.Path + "/ns/mnt")).Distinct().ToArray());
         string workers = Assert.Single(views["spawner workers"]);

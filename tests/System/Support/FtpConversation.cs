@@ -24,7 +24,7 @@ internal sealed class FtpConversation : IDisposable
     internal FtpConversation(IPAddress address, int port, IPAddress? from = null)
     {
         Peer = address;
-        Socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 15000, SendTimeout = 15000 };
+        Socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 1000 * Sys.PatienceSeconds, SendTimeout = 1000 * Sys.PatienceSeconds };
         if (from is not null)
         {
             Socket.Bind(new IPEndPoint(from, 0));
@@ -114,9 +114,8 @@ internal sealed class FtpConversation : IDisposable
         return ReadReply();
     }
 
-    internal void ExpectClosed(double seconds = 5)
+    internal void ExpectClosed()
     {
-        Socket.ReceiveTimeout = (int)(seconds * 1000);
         string? line = ReadLine();
         Assert.True(line is null, "expected the end of the connection, got: " + line);
     }
@@ -159,7 +158,7 @@ internal sealed class FtpConversation : IDisposable
 
     internal static Socket Connect(IPEndPoint end, IPAddress? from = null)
     {
-        Socket s = new(end.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 15000, SendTimeout = 15000 };
+        Socket s = new(end.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 1000 * Sys.PatienceSeconds, SendTimeout = 1000 * Sys.PatienceSeconds };
         if (from is not null)
         {
             s.Bind(new IPEndPoint(from, 0));

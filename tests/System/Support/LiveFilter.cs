@@ -9,7 +9,9 @@ internal sealed class LiveFilter
 {
     internal const uint X64 = 0xC000003E, I386 = 0x40000003, Allow = 0x7FFF0000, Kill = 0x80000000;
 
-    private readonly List<byte[]> _programs = [];
+    private readonly record struct Instruction(ushort Code, byte True, byte False, uint K);
+
+    private readonly List<Instruction[]> _programs = [];
 
     private LiveFilter()
     {
@@ -56,7 +58,13 @@ internal sealed class LiveFilter
         LiveFilter all = new();
         foreach (string program in r.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            all._programs.Add(Convert.FromHexString(program));
+            byte[] bytes = Convert.FromHexString(program);
+            Instruction[] code = new Instruction[bytes.Length / 8];
+            for (int i = 0; i < code.Length; i++)
+            {
+                code[i] = new(BitConverter.ToUInt16(bytes, i * 8), bytes[(i * 8) + 2], bytes[(i * 8) + 3], BitConverter.ToUInt32(bytes, (i * 8) + 4));
+            }
+            all._programs.Add(code);
         }
         return all;
     }
@@ -66,7 +74,7 @@ internal sealed class LiveFilter
     {
         int strictest = int.MaxValue;
         uint answer = Allow;
-        foreach (byte[] program in _programs)
+        foreach (Instruction[] program in _programs)
         {
             uint one = Run(program, arch, number, arguments);
             // The order of precedence is that of the action as a signed number: KILL_PROCESS is the lowest.
@@ -79,22 +87,23 @@ internal sealed class LiveFilter
         return answer;
     }
 
-    private static uint Run(byte[] program, uint arch, uint number, ulong[] arguments)
+    private static uint Run(Instruction[] program, uint arch, uint number, ulong[] arguments)
     {
         uint a = 0;
         for (int at = 0; ; at++)
         {
-            ushort code = BitConverter.ToUInt16(program, at * 8);
-            uint k = BitConverter.ToUInt32(program, at * 8 + 4);
-            int jump = code switch
-            {
-                0x15 => a == k ? 2 : 3,
-                0x35 => a >= k ? 2 : 3,
-                0x45 => (a & k) != 0 ? 2 : 3,
-                _ => 0,
-            };
+            (ushort code, byte onTrue, byte onFalse, uint k) = program[at];
             switch (code)
             {
+                case 0x15:
+                    at += a == k ? onTrue : onFalse;
+                    break;
+                case 0x35:
+                    at += a >= k ? onTrue : onFalse;
+                    break;
+                case 0x45:
+                    at += (a & k) != 0 ? onTrue : onFalse;
+                    break;
                 case 0x20:
                     a = Word(arch, number, arguments, k);
                     break;
@@ -107,8 +116,7 @@ internal sealed class LiveFilter
                 case 0x06:
                     return k;
                 default:
-                    at += jump != 0 ? program[at * 8 + jump] : throw new InvalidOperationException("instruction " + code);
-                    break;
+                    throw new InvalidOperationException("instruction " + code);
             }
         }
     }

@@ -22,7 +22,24 @@ internal static class MemoryScan
         {
             return found;
         }
-        using SafeFileHandle memory = File.OpenHandle(process.Path + "/mem");
+        SafeFileHandle memory;
+        try
+        {
+            memory = File.OpenHandle(process.Path + "/mem");
+        }
+        catch (IOException) when (!process.Lives)
+        {
+            return found;
+        }
+        using (memory)
+        {
+            FindIn(process, memory, maps, needles, found);
+        }
+        return found;
+    }
+
+    private static void FindIn(ProcessView process, SafeFileHandle memory, string[] maps, byte[][] needles, List<string> found)
+    {
         byte[] block = new byte[BlockBytes];
         foreach (string map in maps)
         {
@@ -44,7 +61,6 @@ internal static class MemoryScan
                 }
             }
         }
-        return found;
     }
 
     private static bool Contains(SafeFileHandle memory, byte[] block, long from, long to, byte[] needle)

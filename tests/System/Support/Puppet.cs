@@ -23,7 +23,7 @@ internal sealed class Puppet : IDisposable
     private Puppet(Socket socket, string name)
     {
         _socket = socket;
-        _socket.ReceiveTimeout = 15_000;
+        _socket.ReceiveTimeout = 1000 * Sys.PatienceSeconds;
         Name = name;
     }
 
@@ -76,7 +76,7 @@ internal sealed class Puppet : IDisposable
             provoke();
             while (true)
             {
-                Assert.True(trap.Poll(10_000_000, SelectMode.SelectRead), "no " + role + " came: " + s.Output);
+                Assert.True(trap.Poll(1_000_000 * Sys.PatienceSeconds, SelectMode.SelectRead), "no " + role + " came: " + s.Output);
                 Puppet p = new(trap.Accept(), role.Replace('-', ' '));
                 if (p.Line() == "hello " + role && p.Lives())
                 {
@@ -172,10 +172,10 @@ internal sealed class Puppet : IDisposable
         }
     }
 
-    /// <summary>Tells the time, does something that ends the process, and gives the milliseconds from one to the other; −1 if it is still there after a second.</summary>
-    internal double Violate(string steps, out List<string> said)
+    /// <summary>Tells the time, does something that ends the process, and gives the milliseconds from one to the other; −1 if it is still there after <paramref name="wait"/> milliseconds.</summary>
+    internal double Violate(string steps, out List<string> said, int wait = 20_000)
     {
-        Order("t;" + steps + ";w 1000;ok");
+        Order("t;" + steps + ";w " + wait + ";ok");
         said = Until("ok", out bool gone);
         long now = Microseconds;
         string time = said.First(l => l.StartsWith("t ", StringComparison.Ordinal));

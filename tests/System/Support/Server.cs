@@ -15,12 +15,18 @@ namespace Aotftpd.Tests;
 
 internal sealed class Server : IDisposable
 {
+    /// <summary>Servers listen, and tests have ranges of their own, between these.</summary>
+    private const int FirstPort = 21000, Ports = 800, LastPort = 21999;
+
     private static int _count;
     private readonly StringBuilder _output = new();
     private Process? _process;
 
-    private Server(string directory, int port)
+    private readonly bool _filtered;
+
+    private Server(string directory, int port, bool filtered)
     {
+        _filtered = filtered;
         DirectoryPath = directory;
         Port = port;
     }
@@ -84,7 +90,8 @@ internal sealed class Server : IDisposable
         {
             Sys.Chmod(d, 755);
         }
-        Server s = new(directory, FreePort(number));
+        // A build of the tests has no filters on its workers' side.
+        Server s = new(directory, FreePort(number), binary is null);
         // By another program: a descriptor for writing of our own could be inherited by a process that another test starts just then,
         // and the kernel would refuse to execute the file as long as it lives.
         Assert.Equal(0, Sys.Run("/bin/cp", [binary ?? Binary, s.Executable]).Exit);
@@ -120,6 +127,8 @@ internal sealed class Server : IDisposable
             ["nopriv_user"] = Users.Nopriv, ["service_user"] = Users.Service, ["secure_chroot_dir"] = DirectoryPath + "/empty",
             ["control_socket"] = ControlSocket, ["xferlog_enable"] = "YES", ["vsftpd_log_file"] = LogFile, ["xferlog_file"] = XferLogFile,
             ["delay_failed_login"] = "0", ["pam_service_name"] = Users.PamService, ["max_per_ip"] = "0",
+            // Passive ports are chosen beyond those of the servers, so that no session takes one that another test's server is about to open.
+            ["pasv_min_port"] = (LastPort + 1).ToString(),
         };
         StringBuilder raw = new();
         foreach (string line in config.Replace("$DIR", DirectoryPath).Replace("$ROOT", Root).Replace("$PORT", Port.ToString()).Split('\n'))
@@ -184,13 +193,13 @@ internal sealed class Server : IDisposable
         _process.StandardInput.Close();
         if (waitForPort)
         {
-            bool up = Sys.Eventually(() => _process.HasExited || Accepts(), 10);
+            bool up = Sys.Eventually(() => _process.HasExited || Accepts());
             Assert.True(up && !_process.HasExited, "the server did not start" + (_process.HasExited ? ", exit " + _process.ExitCode : "") + ": " + Output);
         }
     }
 
     /// <summary>Waits for the end of the process that was started; its exit code.</summary>
-    internal int WaitForExit(double seconds = 10)
+    internal int WaitForExit(double seconds = Sys.PatienceSeconds)
     {
         Assert.True(_process!.WaitForExit((int)(seconds * 1000)), "the server did not end in " + seconds + " s: " + Output);
         return _process.ExitCode;
@@ -250,6 +259,41 @@ internal sealed class Server : IDisposable
     /// <summary>Processes whose title has the given role.</summary>
     internal List<ProcessView> Role(string role) => Processes().Where(p => p.Title.StartsWith("aotftpd: " + role, StringComparison.Ordinal)).ToList();
 
+    /// <summary>
+    /// Waits until nothing is in the making: the roles that are always there, and those given, each stand with the filters that they take on last, on
+    /// every thread, and the pools are full. What is read of a process afterwards is final.
+    /// </summary>
+    internal void Settle(params string[] more) => Settle(IdleWorkers, more);
+
+    /// <summary>The same where <paramref name="idle"/> workers wait, none under inetd.</summary>
+    internal void Settle(int idle, params string[] more)
+    {
+        string[] all = ["listener", "spawner workers", "spawner host", "zygote workers", "logger", .. more];
+        Assert.True(
+            Sys.Eventually(() =>
+            {
+                List<ProcessView> now = Processes();
+                return Array.TrueForAll(all, r => now.Exists(p => p.Role == r)) && now.Count(p => p.Role == "idle") == idle
+                    && now.TrueForAll(p => FiltersOf(p.Role) is var filters and > 0 && p.Threads() is { Count: > 0 } threads
+                        && (!_filtered || threads.TrueForAll(t => int.Parse(t["Seccomp_filters"]) == OuterFilters + filters)));
+            }),
+            "not settled: " + string.Join("; ", Processes().Select(p => p.Pid + " " + p.Title)));
+    }
+
+    /// <summary>How many idle workers wait where nothing else is configured.</summary>
+    internal const int IdleWorkers = 4;
+
+    // The tests themselves may run under filters, in a container: those are on all that they start.
+    private static int OuterFilters { get; } = int.Parse(new ProcessView(Environment.ProcessId).Threads()[0]["Seccomp_filters"]);
+
+    private static int FiltersOf(string role) => role switch
+    {
+        "prelogin" or "session" => 3,
+        "idle" or "zygote workers" or "logger" or "chowner" => 2,
+        "listener" or "spawner workers" or "spawner host" or "zygote host" or "auth" => 1,
+        _ => -1,
+    };
+
     /// <summary>Puts a file below the anonymous root.</summary>
     internal string Put(string name, byte[] content, int mode = 644, string owner = "root")
     {
@@ -286,7 +330,7 @@ internal sealed class Server : IDisposable
         AssertGone();
     }
 
-    internal void AssertGone(double seconds = 3) =>
+    internal void AssertGone(double seconds = Sys.PatienceSeconds) =>
         Assert.True(Sys.Eventually(() => Processes().Count == 0, seconds), "left behind: " + string.Join("; ", Processes().Select(p => p.Pid + " " + p.Title)));
 
     public void Dispose()
@@ -296,9 +340,9 @@ internal sealed class Server : IDisposable
             if (_process is { HasExited: false })
             {
                 Sys.Kill(_process.Id, Sys.SIGTERM);
-                _process.WaitForExit(3000);
+                _process.WaitForExit(1000 * Sys.PatienceSeconds);
             }
-            Sys.Eventually(() => Processes().Count == 0, 3);
+            Sys.Eventually(() => Processes().Count == 0);
         }
         finally
         {
@@ -318,9 +362,9 @@ internal sealed class Server : IDisposable
 
     private static int FreePort(int number)
     {
-        for (int i = 0; i < 900; i++)
+        for (int i = 0; i < Ports; i++)
         {
-            int port = 21000 + (number + i) % 900;
+            int port = FirstPort + (number + i) % Ports;
             try
             {
                 TcpListener probe = new(IPAddress.Any, port);

@@ -11,7 +11,10 @@ namespace Aotftpd.Tests;
 
 internal static partial class Sys
 {
-    internal const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
+    internal const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGTERM = 15, SIGCONT = 18, SIGSTOP = 19;
+
+    /// <summary>How long a test waits for what must come: long enough for a machine that has much else to do. Nothing is proved by it but that it comes.</summary>
+    internal const int PatienceSeconds = 60;
 
     /// <summary>True for the tests that take minutes (`make test-long`).</summary>
     internal static bool Long { get; } = Environment.GetEnvironmentVariable("AOTFTPD_LONG") is not null;
@@ -51,7 +54,7 @@ internal static partial class Sys
     }
 
     /// <summary>Runs a program to its end; kills it after the deadline, which then is a failure.</summary>
-    internal static Result Run(string program, string[] arguments, string? input = null, string? directory = null, int seconds = 30,
+    internal static Result Run(string program, string[] arguments, string? input = null, string? directory = null, int seconds = 2 * PatienceSeconds,
         IReadOnlyDictionary<string, string>? environment = null)
     {
         ProcessStartInfo info = new(program)
@@ -84,10 +87,10 @@ internal static partial class Sys
         return new Result(p.ExitCode, output.Result, errors.Result);
     }
 
-    internal static Result Shell(string script, string? directory = null, int seconds = 30) => Run("/bin/bash", ["-c", script], null, directory, seconds);
+    internal static Result Shell(string script, string? directory = null, int seconds = 2 * PatienceSeconds) => Run("/bin/bash", ["-c", script], null, directory, seconds);
 
     /// <summary>Waits until the condition holds; false after the deadline.</summary>
-    internal static bool Eventually(Func<bool> condition, double seconds = 5)
+    internal static bool Eventually(Func<bool> condition, double seconds = PatienceSeconds)
     {
         long end = Environment.TickCount64 + (long)(seconds * 1000);
         while (!condition())

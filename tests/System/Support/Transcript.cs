@@ -112,7 +112,7 @@ internal static class Transcript
                 // Pending() first: an accept without an end would hang the run.
                 Assert.True(Sys.Eventually(active.Pending), "the server did not connect\n" + seen);
                 data = active.AcceptSocket();
-                data.ReceiveTimeout = data.SendTimeout = 10000;
+                data.ReceiveTimeout = data.SendTimeout = 1000 * Sys.PatienceSeconds;
             }
             return data;
         }
