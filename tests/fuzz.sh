@@ -11,13 +11,15 @@ jobs=$(nproc)
 good=0 bad=0
 
 echo "== tests/Fuzz"
-ended() { if [ "$1" = 0 ]; then good=$((good + 1)); else bad=$((bad + 1)); fi; }
+ended() { # ended STATUS WHAT
+    if [ "$1" = 0 ]; then good=$((good + 1)); else bad=$((bad + 1)) && echo "FINDING: $2 ended with status $1"; fi
+}
 
 nice ./namespace.sh "$fuzz" --allocations "$([ "${AOTFTPD_LONG:-}" = 1 ] && echo 10000 || echo 200)"
-ended $?
+ended $? "the count of allocations"
 
 nice "$fuzz" --functions "$(awk "BEGIN { print $seconds / 10 }")" --seed "$seed"
-ended $?
+ended $? "the fuzzer of functions"
 
 running=()
 for ((i = 0; i < jobs; i++)); do
@@ -26,11 +28,11 @@ for ((i = 0; i < jobs; i++)); do
 done
 for pid in "${running[@]}"; do
     wait "$pid"
-    ended $?
+    ended $? "a fuzzer of conversations"
 done
 
 nice ./namespace.sh python3 Fuzz/socket_fuzz.py --binary "$AOTFTPD" --fuzz "$fuzz" --corpus "$PWD/Fuzz/corpus" --seconds "$(awk "BEGIN { print $seconds / 4 + 3 }")" --seed "$seed"
-ended $?
+ended $? "the fuzzer over sockets"
 
 printf '  succeeded: %d\n  failed: %d\n' "$good" "$bad"
 [ "$bad" = 0 ]

@@ -66,7 +66,10 @@ for part in "$@"; do
 done
 
 # What failed, once more and short: whoever sees only the end of the output wants to know.
-sed -rn 's/ +$//; s/^(failed [^ ].*\([0-9a-z ]+\))$/\1/p; t head; s/^(FINDING: .*)/\1/p; b; :head; n; /^$/n; p; n; p' "$log" | cut -c1-300 | head -60
+awk '
+    /^FINDING/ { print }
+    /^failed [^ ].*\([0-9a-z ]+\) *$/ { left = told[$0]++ ? 0 : 4 }
+    left && NF && !/^  from / { print; left-- }' "$log" | cut -c1-300 | head -60
 
 awk -v s="$skipped" -v broken="$broken" '
     /^ +succeeded:/ { p += $2 }
