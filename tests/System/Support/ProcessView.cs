@@ -42,7 +42,7 @@ internal sealed class ProcessView(int pid)
 
     internal string Limits => Read("limits");
 
-    /// <summary>The status files of all threads, as name → value; none once the process has ended.</summary>
+    /// <summary>The status files of all threads, as name → value; none once the process has ended. A thread that ends meanwhile, as all others do at an exec, is left out.</summary>
     internal List<Dictionary<string, string>> Threads()
     {
         List<Dictionary<string, string>> all = [];
@@ -50,8 +50,14 @@ internal sealed class ProcessView(int pid)
         {
             foreach (string task in Directory.EnumerateDirectories(Path + "/task"))
             {
-                all.Add(File.ReadAllLines(task + "/status", Encoding.Latin1)
-                    .Select(l => l.Split(':', 2)).Where(f => f.Length == 2).GroupBy(f => f[0]).ToDictionary(g => g.Key, g => g.First()[1].Trim()));
+                try
+                {
+                    all.Add(File.ReadAllLines(task + "/status", Encoding.Latin1)
+                        .Select(l => l.Split(':', 2)).Where(f => f.Length == 2).GroupBy(f => f[0]).ToDictionary(g => g.Key, g => g.First()[1].Trim()));
+                }
+                catch (IOException) when (Lives && !Directory.Exists(task))
+                {
+                }
             }
         }
         catch (IOException) when (!Lives)

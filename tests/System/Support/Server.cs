@@ -275,7 +275,7 @@ internal sealed class Server : IDisposable
                 List<ProcessView> now = Processes();
                 return Array.TrueForAll(all, r => now.Exists(p => p.Role == r)) && now.Count(p => p.Role == "idle") == idle
                     && now.TrueForAll(p => FiltersOf(p.Role) is var filters and > 0 && p.Threads() is { Count: > 0 } threads
-                        && (!_filtered || threads.TrueForAll(t => int.Parse(t["Seccomp_filters"]) == OuterFilters + filters)));
+                        && (!_filtered || threads.TrueForAll(t => t.TryGetValue("Seccomp_filters", out string? n) && int.Parse(n) == OuterFilters + filters)));
             }),
             "not settled: " + string.Join("; ", Processes().Select(p => p.Pid + " " + p.Title)));
     }
