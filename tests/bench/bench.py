@@ -38,6 +38,10 @@ def login(port):
     return s, b
 
 
+def available_kib():
+    return peers.field("/proc/meminfo", "MemAvailable:")
+
+
 class Work:
     """One row: a kind of work by a number of clients. `value` of a result is what the row compares, `better` says which way."""
 
@@ -90,6 +94,47 @@ class Hold:
         return {"ms": float(answer[2]) * 1000, "kib": kib, "rate": self.sessions / float(answer[2])}
 
 
+class Crowd:
+    """As many idle sessions as were asked for, or as this machine has room for: what each costs all in all (memory that the machine no longer
+    has), what a login beside them takes and took before they came, and how long after their clients the last of them is gone. Measured
+    only where --only names it: it takes half of a machine."""
+
+    GUESS_KIB, GONE_SECONDS = 900, 120
+
+    def __init__(self, key, title, sessions):
+        self.bare, self.alone = "", True
+        self.key, self.title, self.sessions, self.clients, self.unit, self.without = key, title, sessions, sessions, "all-in", ()
+
+    def login(self, load, server):
+        answer = subprocess.run([load, "login", str(server.port), "anonymous", "bench@", "1", "5"], capture_output=True, text=True, check=True)
+        return [float(x) for x in answer.stdout.split()[3:5]]
+
+    def run(self, load, server, seconds):
+        room = min(available_kib() // 2 // self.GUESS_KIB, int(peers.read("/proc/sys/kernel/pid_max")) // 3)
+        sessions = min(self.sessions, room)
+        alone, alone_late = self.login(load, server)
+        server.settle()
+        processes, memory = len(server.processes()), available_kib()
+        holder = subprocess.Popen([load, "hold", str(server.port), "anonymous", "bench@", str(sessions), "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        answer = holder.stdout.readline().split()
+        if not answer:
+            holder.wait()
+            return {"failed": "%d sessions did not come" % sessions}
+        server.settle()
+        kib = (memory - available_kib()) / sessions
+        median, late = self.login(load, server)
+        held = len(server.processes()) - processes
+        holder.stdin.close()
+        holder.wait()
+        gone = time.monotonic()
+        while len(server.processes()) > processes + 20 and time.monotonic() < gone + self.GONE_SECONDS:
+            time.sleep(0.05)
+        result = {"sessions": sessions, "processes": held, "seconds": float(answer[2]), "all-in": kib, "beside": median, "beside95": late, "alone": alone,
+                  "alone95": alone_late, "gone": time.monotonic() - gone}
+        print("    %s: %s" % (server.name, ", ".join("%s %.4g" % i for i in result.items())), flush=True)
+        return result
+
+
 WORKS = [
     Work("login1", "anonymous login, 1 client", "login", 1, "rate", user=False),
     Work("login8", "anonymous login, 8 clients", "login", 8, "rate", user=False),
@@ -108,6 +153,7 @@ WORKS = [
     Work("list100k", "LIST, 100,000 entries", "take", 1, "ms", argument="LIST d100k", bare="bare-list d100k"),
     Work("nlst10k", "NLST, 10,000 entries", "take", 1, "ms", argument="NLST d10k"),
     Work("mlsd10k", "MLSD, 10,000 entries", "take", 1, "ms", argument="MLSD d10k", without=("vsftpd",)),
+    Crowd("idle10k", "10,000 idle sessions", 10_000),
 ]
 
 # (row, figure, how many times as good as, whom)
@@ -126,7 +172,7 @@ def figure(result, unit):
     if "failed" in result or unit not in result:
         return "-"
     v = result[unit]
-    return "%.2f GB/s" % (v / 1e9) if unit == "bytes" else "%.0f/s" % v if unit == "rate" else "%.0f KiB" % v if unit == "kib" else "%.2f ms" % v
+    return "%.2f GB/s" % (v / 1e9) if unit == "bytes" else "%.0f/s" % v if unit == "rate" else "%.0f KiB" % v if unit in ("kib", "all-in") else "%.2f ms" % v
 
 
 def accounts(work, large=True):
@@ -168,6 +214,7 @@ def main():
     p.add_argument("--seconds", type=float, default=SECONDS)
     p.add_argument("--only", default="", help="keys of rows, with commas")
     p.add_argument("--with", dest="beside", default=",".join(k.name for k in peers.PEERS), help="names of peers, with commas")
+    p.add_argument("--sessions", type=int, default=10_000, help="of the row idle10k")
     p.add_argument("--fetch", action="store_true", help="unpack vsftpd, measure nothing")
     a = p.parse_args()
     kinds = [k for k in peers.PEERS if k.name in a.beside.split(",")]
@@ -183,7 +230,7 @@ def main():
     work = "/tmp/aott-homes/bench"
     accounts(work)
     servers, missing = [], []
-    rows = [w for w in WORKS if not a.only or w.key in a.only.split(",")]
+    rows = [w for w in WORKS if w.key in a.only.split(",") or not (a.only or hasattr(w, "alone"))]
     results = {w.key: {} for w in rows}
     try:
         servers.append(peers.Aotftpd(os.path.abspath(a.binary), work))
@@ -194,9 +241,11 @@ def main():
             else:
                 missing.append(kind.name)
         for w in rows:
+            if isinstance(w, Crowd):
+                w.sessions = a.sessions
             if isinstance(w, Work):
                 w.argument = w.argument.format(home=work + "/home")
-            for _ in range(a.rounds if isinstance(w, Work) else 1 + a.rounds // 2):
+            for _ in range(a.rounds if isinstance(w, Work) else 1 if isinstance(w, Crowd) else 1 + a.rounds // 2):
                 for s in servers:
                     if s.name not in w.without:
                         results[w.key].setdefault(s.name, []).append(w.run(a.load, s, a.seconds))

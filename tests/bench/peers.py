@@ -164,7 +164,7 @@ class VsftpdLike(Server):
     def settings(self):
         return {"listen": "YES", "listen_address": "127.0.0.1", "listen_port": self.port, "background": "NO", "anonymous_enable": "YES",
                 "local_enable": "YES", "write_enable": "YES", "anon_root": self.work + "/root", "ftp_username": "aott-anon",
-                "nopriv_user": "aott-nopriv", "secure_chroot_dir": self.work + "/empty", "max_per_ip": 0, "max_clients": 0,
+                "nopriv_user": "aott-nopriv", "secure_chroot_dir": self.work + "/empty", "max_per_ip": 0, "max_clients": 0, "idle_session_timeout": 3600,
                 "chroot_local_user": "YES", "allow_writeable_chroot": "YES", "pam_service_name": "aott-bench", "xferlog_enable": "YES",
                 "vsftpd_log_file": self.directory + "/log", **self.options}
 
