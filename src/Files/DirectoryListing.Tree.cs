@@ -82,9 +82,9 @@ internal sealed unsafe partial class DirectoryListing
         {
             return false;
         }
-        if ((!_options.Unsorted || _options.Time) && !Sort(first))
+        if (!_options.Unsorted || _options.Time)
         {
-            return false;
+            _names.Sort(first, _options.Time);
         }
         // As vsftpd: NLST names carry the directory they are listed under, but for the one that nobody named.
         if (!Lines(level.Fd, first, usePrefix: _pathLength != 1 || _path[0] != (byte)'.'))

@@ -134,7 +134,8 @@ internal sealed unsafe partial class DirectoryListing
         }
         else if (ReadAll(_fd, stream: false))
         {
-            _ = Sort(0) && Lines(_fd, 0, usePrefix: true);
+            _names.Sort(0, _options.Time);
+            Lines(_fd, 0, usePrefix: true);
         }
         if (_end == ListingEnd.Done)
         {
@@ -288,8 +289,6 @@ internal sealed unsafe partial class DirectoryListing
         }
         return _names.Add(name, type, rank) || Fail(Errno.ENOMEM);
     }
-
-    private bool Sort(int first) => _names.Sort(first, _options.Time) || Fail(Errno.ENOMEM);
 
     private static Errno Look(int fd, byte* pointer, uint mask, out Statx s) =>
         Libc.StatX(fd, pointer, Libc.AT_SYMLINK_NOFOLLOW | Libc.AT_NO_AUTOMOUNT, mask, out s);

@@ -14,13 +14,13 @@ internal sealed unsafe class NameIndex
 
     private byte* _arena;
     private nuint _arenaCapacity;
+    private ulong* _keys;
     private Entry* _entries;
     private int _entryCapacity;
 
-    /// <summary>One name: what it is sorted by, and where it lies.</summary>
+    /// <summary>One name: where it lies, and its type.</summary>
     internal struct Entry
     {
-        internal ulong Key;
         internal uint At;
         internal byte Type;
     }
@@ -53,32 +53,22 @@ internal sealed unsafe class NameIndex
         *(ushort*)at = (ushort)name.Length;
         name.CopyTo(new Span<byte>(at + 2, name.Length));
         at[2 + name.Length] = 0;
-        _entries[Count++] = new Entry
-        {
-            Key = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : 0,
-            At = Used,
-            Type = type,
-        };
+        _keys[Count] = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : 0;
+        _entries[Count++] = new Entry { At = Used, Type = type };
         Used += room;
         return true;
     }
 
-    /// <summary>Sorts the entries from <paramref name="first"/> on; those of equal <paramref name="byRank"/> stay as they were added. False when there is no memory.</summary>
-    internal bool Sort(int first, bool byRank)
+    /// <summary>Sorts the entries from <paramref name="first"/> on; those of equal <paramref name="byRank"/> stay as they were added.</summary>
+    internal void Sort(int first, bool byRank)
     {
         int count = Count - first;
         if (count < 2)
         {
-            return true;
+            return;
         }
         Span<Entry> entries = new(_entries + first, count);
-        nuint bytes = (nuint)count * sizeof(ulong);
-        byte* room = Libc.MapBuffer(bytes);
-        if (room == null)
-        {
-            return false;
-        }
-        Span<ulong> keys = new(room, count);
+        Span<ulong> keys = new(_keys + first, count);
         if (byRank)
         {
             SortByRank(entries, keys);
@@ -87,8 +77,6 @@ internal sealed unsafe class NameIndex
         {
             SortByName(entries, keys);
         }
-        Libc.UnmapBuffer(room, bytes);
-        return true;
     }
 
     /// <summary>Changes one entry's place: for keeping a few of many.</summary>
@@ -108,8 +96,10 @@ internal sealed unsafe class NameIndex
     internal void Free()
     {
         Libc.UnmapBuffer(_arena, _arenaCapacity);
+        Libc.UnmapBuffer((byte*)_keys, (nuint)_entryCapacity * sizeof(ulong));
         Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
         _arena = null;
+        _keys = null;
         _entries = null;
         _arenaCapacity = 0;
         _entryCapacity = 0;
@@ -119,10 +109,6 @@ internal sealed unsafe class NameIndex
     // Numbers are sorted several times as quickly as anything that must be compared by a call, and without an allocation.
     private static void SortByRank(Span<Entry> entries, Span<ulong> keys)
     {
-        for (int i = 0; i < keys.Length; i++)
-        {
-            keys[i] = entries[i].Key;
-        }
         keys.Sort(entries);
         for (int i = 0, end; i < keys.Length; i = end)
         {
@@ -206,19 +192,26 @@ internal sealed unsafe class NameIndex
             _arena = grown;
             _arenaCapacity = next;
         }
-        if (Count == _entryCapacity)
+        return Count < _entryCapacity || ReserveEntries();
+    }
+
+    private bool ReserveEntries()
+    {
+        int next = _entryCapacity == 0 ? FirstEntries : _entryCapacity * 2;
+        ulong* keys = next < 0 ? null : (ulong*)Libc.MapBuffer((nuint)next * sizeof(ulong));
+        Entry* entries = keys == null ? null : (Entry*)Libc.MapBuffer((nuint)next * (nuint)sizeof(Entry));
+        if (entries == null)
         {
-            int next = _entryCapacity == 0 ? FirstEntries : _entryCapacity * 2;
-            byte* grown = next < 0 ? null : Libc.MapBuffer((nuint)next * (nuint)sizeof(Entry));
-            if (grown == null)
-            {
-                return false;
-            }
-            Buffer.MemoryCopy(_entries, grown, (long)next * sizeof(Entry), (long)Count * sizeof(Entry));
-            Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
-            _entries = (Entry*)grown;
-            _entryCapacity = next;
+            Libc.UnmapBuffer((byte*)keys, (nuint)next * sizeof(ulong));
+            return false;
         }
+        new Span<ulong>(_keys, Count).CopyTo(new Span<ulong>(keys, next));
+        new Span<Entry>(_entries, Count).CopyTo(new Span<Entry>(entries, next));
+        Libc.UnmapBuffer((byte*)_keys, (nuint)_entryCapacity * sizeof(ulong));
+        Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
+        _keys = keys;
+        _entries = entries;
+        _entryCapacity = next;
         return true;
     }
 }

@@ -25,6 +25,9 @@ internal static partial class Sys
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chown(string path, uint uid, uint gid);
 
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string from, string to);
+
     [LibraryImport("libc")]
     internal static partial uint geteuid();
 
@@ -38,6 +41,14 @@ internal static partial class Sys
 
     internal static void Chmod(string path, int octal) =>
         File.SetUnixFileMode(path, (UnixFileMode)Convert.ToInt32(octal.ToString(), 8));
+
+    internal static void Link(string from, string to)
+    {
+        if (link(from, to) != 0)
+        {
+            throw new InvalidOperationException("link " + to + ": errno " + Marshal.GetLastPInvokeError());
+        }
+    }
 
     internal static void Chown(string path, string user)
     {
