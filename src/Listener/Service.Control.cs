@@ -100,12 +100,7 @@ internal sealed partial class Service
             sessions += _clients[i]!.State == ClientState.Session ? 1 : 0;
             bytes += _clients[i]!.Bytes;
         }
-        int zygotes = 0, workers = 0;
-        foreach (Worker? w in _workers)
-        {
-            zygotes += w is { Role: Role.ZygoteWorkers or Role.ZygoteHost } ? 1 : 0;
-            workers += w != null ? 1 : 0;
-        }
+        int zygotes = Array.FindAll(_workers, w => w is { Role: Role.ZygoteWorkers or Role.ZygoteHost }).Length;
         return "version=" + typeof(Service).Assembly.GetName().Version!.ToString(3) + "\n"
             + "uptime_seconds=" + ((_now - _startedAt) / 1000) + "\n"
             + "clients=" + _clientCount + "\n"
@@ -116,7 +111,7 @@ internal sealed partial class Service
             + "bytes_of_sessions=" + bytes + "\n"
             + "idle_workers=" + _idle.Count + "\n"
             + "zygotes=" + zygotes + "\n"
-            + "processes=" + (workers + 1) + "\n"
+            + "processes=" + (Array.FindAll(_workers, w => w != null).Length + 1) + "\n"
             + "state=" + (_stopping ? "stopping" : _reloading ? "reloading" : "serving") + "\n";
     }
 

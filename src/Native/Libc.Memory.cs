@@ -1,4 +1,4 @@
-// The C heap, where memory changes hands with a C library: what libpam gets from us it frees itself.
+// The C heap, where memory changes hands with a C library: what libpam gets from us it frees itself; and which pages of memory there are.
 using System.Runtime.InteropServices;
 
 namespace Aotftpd.Native;
@@ -12,4 +12,8 @@ internal static unsafe partial class Libc
     /// <summary>free(3).</summary>
     [LibraryImport("libc")]
     internal static partial void free(void* memory);
+
+    /// <summary>mincore(2): bit 0 of <paramref name="resident"/> tells whether the page at <paramref name="page"/> is in memory; −1 if nothing is mapped there.</summary>
+    [LibraryImport("libc")]
+    internal static partial int mincore(void* page, nuint length, byte* resident);
 }

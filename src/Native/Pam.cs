@@ -1,4 +1,4 @@
-// Linux-PAM, as the auth role needs it. The library is loaded on first use and by nobody but zygote host and auth:
+// Linux-PAM, as the auth role needs it. The library is loaded by nobody but zygote host and auth:
 // no other role has a call to it. Modules behind these calls run with auth's capabilities and may do anything they like,
 // which is why auth is a process of its own for each login.
 using System;
@@ -53,19 +53,6 @@ internal static unsafe partial class Pam
 
     [LibraryImport("libpam.so.0")]
     private static partial byte* pam_strerror(void* handle, int status);
-
-    /// <summary>Loads the library by a call that does nothing else; false if it is not installed.</summary>
-    internal static bool TryLoad()
-    {
-        try
-        {
-            return pam_strerror(null, 0) != null;
-        }
-        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
-        {
-            return false;
-        }
-    }
 
     /// <summary>pam_start(3). <paramref name="conversation"/> must stay where it is until <see cref="End"/>.</summary>
     internal static PamStatus Start(ReadOnlySpan<byte> service, ReadOnlySpan<byte> user, PamConversation* conversation, out void* handle)

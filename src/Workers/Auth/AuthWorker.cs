@@ -2,6 +2,7 @@
 // It hears one CHECK of the listener, answers it with one VERDICT, and ends; with a PAM session open it stays until the
 // listener says PAM_CLOSE or is gone. It never sees a client's socket. The password lies in one buffer on this stack.
 using System;
+using System.Runtime.InteropServices;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
@@ -13,11 +14,15 @@ internal static unsafe class AuthWorker
 {
     private const int ReasonBytesMax = 512;
 
-    /// <summary>In the zygote before its first fork: loads libpam, so that no login waits for it. No module and no name service is touched.</summary>
+    // libpam, and what nearly every login loads besides on a system with systemd. Other modules may do what they like when they are loaded,
+    // even start a thread, which no fork survives: those wait for their login. What is not in one of the places is not there.
+    private static readonly string[] s_libraries = ["libpam.so.0", "libnss_systemd.so.2", "pam_unix.so", "pam_systemd.so"],
+        s_directories = ["", "/usr/lib64/security/", "/usr/lib/x86_64-linux-gnu/security/", "/usr/lib/aarch64-linux-gnu/security/"];
+
+    /// <summary>In the zygote before its first fork: loads what logins would load, so that none waits for that. Nothing in it is called.</summary>
     internal static void WarmUp()
     {
-        Pam.TryLoad();
-        Secret.Wipe(stackalloc byte[16]);
+        Array.ForEach(s_directories, d => Array.ForEach(s_libraries, l => NativeLibrary.TryLoad(d + l, out _)));
         _ = Snapshot.Empty;
         _ = FrameTable.Row(FrameKind.Check);
     }
