@@ -1,5 +1,6 @@
-// The names of one listing in unmanaged memory: an arena of bytes and an index that is sorted. A directory of a million entries
-// costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the session worker.
+// The names of one listing in unmanaged memory: an arena of bytes, in pieces that are never copied, and an index that is sorted. A
+// directory of a million entries costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the
+// session worker.
 using System;
 using System.Buffers.Binary;
 using Aotftpd.Native;
@@ -9,11 +10,13 @@ namespace Aotftpd.Files;
 /// <summary>Sorted names. Grows by doubling; a stack of directories may lie in it (LIST -R), each with its part at the end.</summary>
 internal sealed unsafe class NameIndex
 {
-    private const int FirstArenaBytes = 256 << 10;
+    private const int PieceBits = 18;
+    private const uint PieceBytes = 1 << PieceBits;
+    private const int PiecesMax = 1 << (32 - PieceBits);
     private const int FirstEntries = 4096;
 
-    private byte* _arena;
-    private nuint _arenaCapacity;
+    private byte** _pieces;
+    private int _pieceCount;
     private ulong* _keys;
     private Entry* _entries;
     private int _entryCapacity;
@@ -35,10 +38,10 @@ internal sealed unsafe class NameIndex
     internal Entry this[int i] => _entries[i];
 
     /// <summary>The name's bytes, with a NUL behind them; valid until the next Add.</summary>
-    internal byte* NamePointer(in Entry entry) => _arena + entry.At + 2;
+    internal byte* NamePointer(in Entry entry) => Place(entry.At) + 2;
 
     /// <summary>The name; valid until the next Add.</summary>
-    internal ReadOnlySpan<byte> Name(in Entry entry) => new(_arena + entry.At + 2, *(ushort*)(_arena + entry.At));
+    internal ReadOnlySpan<byte> Name(in Entry entry) => new(Place(entry.At) + 2, *(ushort*)Place(entry.At));
 
     /// <summary>Adds a name of at most 65,535 bytes. <paramref name="rank"/>: sort by it, the lowest first, and not by name. False when there is no memory.</summary>
     internal bool Add(ReadOnlySpan<byte> name, byte type, long? rank)
@@ -49,7 +52,7 @@ internal sealed unsafe class NameIndex
         {
             return false;
         }
-        byte* at = _arena + Used;
+        byte* at = Place(Used);
         *(ushort*)at = (ushort)name.Length;
         name.CopyTo(new Span<byte>(at + 2, name.Length));
         at[2 + name.Length] = 0;
@@ -95,13 +98,17 @@ internal sealed unsafe class NameIndex
     /// <summary>Gives all memory back.</summary>
     internal void Free()
     {
-        Libc.UnmapBuffer(_arena, _arenaCapacity);
+        for (int i = 0; i < _pieceCount; i++)
+        {
+            Libc.UnmapBuffer(_pieces[i], PieceBytes);
+        }
+        Libc.UnmapBuffer((byte*)_pieces, (nuint)(PiecesMax * sizeof(byte*)));
         Libc.UnmapBuffer((byte*)_keys, (nuint)_entryCapacity * sizeof(ulong));
         Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
-        _arena = null;
+        _pieces = null;
+        _pieceCount = 0;
         _keys = null;
         _entries = null;
-        _arenaCapacity = 0;
         _entryCapacity = 0;
         Shrink(0, 0);
     }
@@ -177,20 +184,25 @@ internal sealed unsafe class NameIndex
         return key;
     }
 
+    private byte* Place(uint at) => _pieces[at >> PieceBits] + (at & (PieceBytes - 1));
+
+    // A name lies in one piece as a whole.
     private bool Reserve(uint room)
     {
-        if (Used + (ulong)room > _arenaCapacity)
+        ulong at = (Used & (PieceBytes - 1)) + room > PieceBytes ? (Used | (PieceBytes - 1)) + 1UL : Used;
+        if (at + room > uint.MaxValue || (_pieces == null && (_pieces = (byte**)Libc.MapBuffer((nuint)(PiecesMax * sizeof(byte*)))) == null))
         {
-            nuint next = _arenaCapacity == 0 ? FirstArenaBytes : _arenaCapacity * 2;
-            byte* grown = next > uint.MaxValue ? null : Libc.MapBuffer(next);
-            if (grown == null)
+            return false;
+        }
+        Used = (uint)at;
+        if ((int)(Used >> PieceBits) == _pieceCount)
+        {
+            byte* piece = Libc.MapBuffer(PieceBytes);
+            if (piece == null)
             {
                 return false;
             }
-            Buffer.MemoryCopy(_arena, grown, next, Used);
-            Libc.UnmapBuffer(_arena, _arenaCapacity);
-            _arena = grown;
-            _arenaCapacity = next;
+            _pieces[_pieceCount++] = piece;
         }
         return Count < _entryCapacity || ReserveEntries();
     }

@@ -51,6 +51,27 @@ public sealed class NameIndexTests
     }
 
     [Fact]
+    public void Names_that_fill_many_pieces_stay_whole_and_their_room_is_used_again()
+    {
+        NameIndex index = new();
+        for (int round = 0; round < 2; round++)
+        {
+            List<string> expected = [];
+            for (int i = 0; i < 9000; i++)
+            {
+                string name = i.ToString("D5") + new string((char)('a' + round), (i * 7 % 251) + 1);
+                expected.Add(name);
+                Assert.True(index.Add(Encoding.Latin1.GetBytes(name), 0, null));
+            }
+
+            Assert.Equal(expected, Names(index));
+            index.Shrink(0, 0);
+        }
+
+        index.Free();
+    }
+
+    [Fact]
     public void Equal_ranks_stay_as_they_came_and_the_part_before_is_left_alone()
     {
         NameIndex index = new();
