@@ -4,8 +4,9 @@
 Every worker is a fresh process, and each 64 KiB of code that it touches costs it a page fault: what runs at each login
 should lie together. This finds out what runs. It starts the published binary, puts a breakpoint at the start of every
 method in the zygote of the workers, lets clients log in and work, and writes down each method at its first hit: first
-those of a bare login, then those of transfers and listings, then the rest. Names are the compiler's own (IlcOrderFile);
-names that a later build lacks are ignored by it. x86-64 only; the names serve other machines as well."""
+those of a bare login, then those of transfers and listings; then what the checks of logins (auth) run besides. Names are
+the compiler's own (IlcOrderFile); names that a later build lacks are ignored by it. x86-64 only; the names serve other
+machines as well."""
 import argparse, ctypes, os, re, shutil, signal, socket, subprocess, sys, threading, time
 
 import bench, peers
@@ -148,6 +149,28 @@ def work(port, user, password):
     c.socket.close()
 
 
+def traced(binary, directory, names, title, act):
+    """What the children of one zygote run, and that zygote for them: in phase 0 at logins, in phase 1 while their clients act."""
+    server = peers.Aotftpd(binary, directory, workers_per_zygote=1024, max_prelogin_clients=50)
+    try:
+        zygote = [pid for pid in server.processes() if title in open("/proc/%d/cmdline" % pid, "rb").read()][0]
+        tracer = Tracer(zygote, names)
+        tracer.start()
+        tracer.ready.wait()
+        # The workers that were forked before have no breakpoints: they are used up first.
+        for _ in range(20):
+            bench.login(server.port)[0].close()
+            server.settle()
+        tracer.phase = 1
+        for _ in range(4):
+            act(server.port)
+        tracer.stop = True
+        tracer.join()
+    finally:
+        server.stop()
+    return tracer.hits
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--binary", required=True)
@@ -164,28 +187,16 @@ def main():
         for i in range(100):
             peers.write("%s/%s/pub/f%d" % (directory, place, i), "content\n" * 20)
     subprocess.run(["chown", "-R", peers.USER + ":", directory + "/home"], check=True)
-    server = peers.Aotftpd(a.binary, directory, workers_per_zygote=1024, max_prelogin_clients=50)
     try:
-        zygote = [pid for pid in server.processes() if b"zygote workers" in open("/proc/%d/cmdline" % pid, "rb").read()][0]
-        tracer = Tracer(zygote, names)
-        tracer.start()
-        tracer.ready.wait()
-        # The workers that were forked before have no breakpoints: they are used up first.
-        for _ in range(20):
-            bench.login(server.port)[0].close()
-            server.settle()
-        tracer.phase = 1
-        for _ in range(4):
-            work(server.port, "anonymous", "x@")
-            work(server.port, peers.USER, peers.PASSWORD)
-        tracer.stop = True
-        tracer.join()
+        hits = traced(a.binary, directory, names, b"zygote workers", lambda port: (work(port, "anonymous", "x@"), work(port, peers.USER, peers.PASSWORD)))
+        known = {offset for _, offset in hits}
+        hits = sorted(hits, key=lambda hit: hit[0])
+        hits += [hit for hit in traced(a.binary, directory, names, b"zygote host", lambda port: work(port, peers.USER, peers.PASSWORD)) if hit[1] not in known]
     finally:
-        server.stop()
         shutil.rmtree(directory, ignore_errors=True)
     with open(a.out, "w") as out:
-        out.writelines(name + "\n" for _, offset in sorted(tracer.hits, key=lambda hit: hit[0]) for name in names[offset])
-    print("%d methods" % len(tracer.hits))
+        out.writelines(name + "\n" for _, offset in hits for name in names[offset])
+    print("%d methods" % len(hits))
 
 
 main()
