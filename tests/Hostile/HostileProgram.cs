@@ -1,7 +1,7 @@
 // The product's image in which workers and roles may turn hostile on a test's word. It begins as the product does; each role
 // first asks the test (a socket beside secure_chroot_dir) whether it has orders, and a worker whose client comes from 127.66.0.0/16
 // obeys that client instead of serving it. The workers' side runs without seccomp filters, so that they can do more than a
-// hijacked worker could; the listener, the logger and the host's side are the product's, filters and all.
+// hijacked worker could, unless an order puts one on; the listener, the logger and the host's side are the product's, filters and all.
 using System;
 using System.Text;
 using Aotftpd.Ipc;
@@ -76,7 +76,7 @@ internal static unsafe class HostileProgram
         BecomeFrame.TryRead(frame[..length], out BecomeFrame become);
         bool session = become.Role == Role.Session;
         ProcessTitle.Set(session ? "session hostile"u8 : "prelogin hostile"u8);
-        Puppet puppet = new(fds[0], Child.SocketDescriptor, become.HasLog ? fds[2] : -1);
+        Puppet puppet = new(fds[0], Child.SocketDescriptor, become.HasLog ? fds[2] : -1, session ? FilterRole.Session : FilterRole.Prelogin);
         puppet.Say("hello " + (session ? "session" : "prelogin"));
         puppet.Obey();
         return ExitStatus.Done;

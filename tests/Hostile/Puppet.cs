@@ -7,6 +7,7 @@
 //   o i        send to the logger, the listener   q       fill the client's connection and let its close linger
 //   t          tell the time of the violation     w N     wait N ms        h p     hang, spin; both for ever
 //   e N k N    exit with a status, by a signal    c       shut our end of the listener's socket
+//   F          put on the product's filter        a       abort, as the runtime does when all is lost
 //   ok         answer "ok": everything before it is done
 // Nothing here is a part of the product.
 using System;
@@ -17,10 +18,11 @@ using System.Text;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
+using Aotftpd.Privilege;
 
 namespace Aotftpd.Hostile;
 
-internal sealed unsafe partial class Puppet(int master, int listener, int log)
+internal sealed unsafe partial class Puppet(int master, int listener, int log, FilterRole filter)
 {
     [StructLayout(LayoutKind.Sequential)]
     private struct Vector
@@ -64,7 +66,7 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log)
         }
         if (Libc.ConnectUnix(fd, Encoding.UTF8.GetBytes(directory + "/orders-" + role)) == Errno.None)
         {
-            Puppet puppet = new(fd, Spawner.Child.SocketDescriptor, -1);
+            Puppet puppet = new(fd, Spawner.Child.SocketDescriptor, -1, FilterRole.None);
             puppet.Say("hello " + role);
             puppet.Obey();
         }
@@ -172,6 +174,15 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log)
                 break;
             case "k":
                 _ = raise(Number(step[1]));
+                break;
+            case "F":
+                if (new SeccompFilter(filter).OnThisThread() is { } fault)
+                {
+                    Say("error " + fault);
+                }
+                break;
+            case "a":
+                Environment.FailFast(null);
                 break;
             case "c":
                 Libc.Shutdown(listener, Libc.SHUT_RDWR);

@@ -138,7 +138,11 @@ public sealed class SeccompTests
         Assert.Equal(Kill, filter.Ask(X64, 54, 3, 1, 13));
         Assert.Equal(Kill, filter.Ask(X64, 54, 3, 6, 23));
         Assert.Equal(Kill, filter.Ask(X64, 54, 3, 6, 30));
-        Assert.Equal(Kill, filter.Ask(X64, 234, 1, 1, 9));
+        // To itself SIGABRT; nothing else to itself, and nothing to anybody else.
+        ulong own = ulong.Parse(p.Threads()[0]["NSpid"].Split('\t')[^1]);
+        Assert.Equal(Allow, filter.Ask(X64, 234, own, own, 6));
+        Assert.All(new ulong[] { 9, 15, 19, 31, 34, 6 | 1UL << 32 }, signal => Assert.Equal(Kill, filter.Ask(X64, 234, own, own, signal)));
+        Assert.All(new ulong[] { 6, 9 }, signal => Assert.Equal(Kill, filter.Ask(X64, 234, 1, 1, signal)));
     });
 
     [Fact]

@@ -301,8 +301,21 @@ public class SeccompTests
         foreach (FilterRole role in s_workers.Concat([FilterRole.Listener, FilterRole.Logger, FilterRole.Chowner]))
         {
             Assert.Equal(Allow, Ask(role, 234, SeccompTable.OwnPid, 5, 6));
-            Assert.Equal(Kill, Ask(role, 234, 1, 1, 9));
+            Assert.Equal(Kill, Ask(role, 234, 1, 1, 6));
+            Assert.All(new ulong[] { 1, 9, 11, 15, 19, 31, 33, 64, 6 | High }, signal => Assert.Equal(Kill, Ask(role, 234, SeccompTable.OwnPid, 5, signal)));
+            // The collector's own signal, where there is a second thread to stop.
+            Assert.Equal(s_workers.Contains(role) ? Kill : Allow, Ask(role, 234, SeccompTable.OwnPid, 5, 34));
             Assert.Equal(1, SeccompFilter.Build(role, false).Count(i => i.Operand == SeccompTable.OwnPid));
+        }
+    }
+
+    [Fact]
+    public void A_zygote_kills_and_aborts_and_sends_no_other_signal()
+    {
+        foreach (FilterRole role in new[] { FilterRole.Zygote, FilterRole.SpawnerWorkers })
+        {
+            Assert.All(new ulong[] { 6, 9, 34 }, signal => Assert.Equal(Allow, Ask(role, 234, 5, 5, signal)));
+            Assert.All(new ulong[] { 0, 1, 2, 11, 15, 18, 19, 31, 33, 9 | High }, signal => Assert.Equal(Kill, Ask(role, 234, 5, 5, signal)));
         }
     }
 
