@@ -36,12 +36,12 @@ out/forks/forks: $(SOURCES) $(wildcard tests/Forks/*.cs) tests/Forks/Forks.cspro
 	dotnet publish tests/Forks/Forks.csproj -c Release -r $(RID) -o $(OUT)/forks
 
 # The product with workers that turn hostile on a test's word; see tests/Hostile.
-out/hostile/aotftpd: $(SOURCES) $(wildcard tests/Hostile/*) | sdk
+out/hostile/aotftpd: $(SOURCES) $(wildcard tests/Hostile/*) tests/Product.props | sdk
 	tests/restore.sh tests/Hostile/Hostile.csproj -r $(RID)
 	dotnet publish tests/Hostile/Hostile.csproj -c Release -r $(RID) -o $(OUT)/hostile
 
 # The product with workers that collect wherever they wait or look at a file; see tests/Soak.
-out/soak/aotftpd: $(SOURCES) $(wildcard tests/Soak/*) | sdk
+out/soak/aotftpd: $(SOURCES) $(wildcard tests/Soak/*) tests/Product.props | sdk
 	tests/restore.sh tests/Soak/Soak.csproj -r $(RID)
 	dotnet publish tests/Soak/Soak.csproj -c Release -r $(RID) -o $(OUT)/soak
 
