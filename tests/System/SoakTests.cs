@@ -3,9 +3,11 @@
 // AOTFTPD_LONG=1 (`make test-long`).
 using System;
 using System.IO;
+using System.IO.Compression;
 using System.Linq;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -15,12 +17,20 @@ namespace Aotftpd.Tests;
 public sealed class SoakTests(ITestOutputHelper output)
 {
     private const string Config = "local_enable=YES\nwrite_enable=YES\nlocal_root=$ROOT\nchroot_local_user=YES\nascii_upload_enable=YES\nascii_download_enable=YES\n"
-        + "ls_recurse_enable=YES\nuse_localtime=YES\nmax_login_fails=2\nper_source_penalties=NO\naccept_timeout=2\nconnect_timeout=2\n";
+        + "ls_recurse_enable=YES\nuse_localtime=YES\nmax_login_fails=2\nper_source_penalties=NO\naccept_timeout=2\nconnect_timeout=2\n"
+        + "mode_z_enable=YES\nsymlink_enable=YES\nlegacy_charset=windows-1251\nvirtual_hosts=a.example=$ROOT b.example\ntext_userdb_names=YES\ndirmessage_enable=YES\n"
+        + "lock_upload_files=YES\ndelete_failed_uploads=YES\nhide_file={hidden*}\ndeny_file={denied*}\nlog_ftp_protocol=YES\ndual_log_enable=YES\nlocal_max_rate=30000000\n";
+
+    private const string Uploads = "anon_upload_enable=YES\nchown_uploads=YES\nchown_username=" + Users.Chown + "\n";
 
     private const int Files = 600;
 
-    private static Server Start() => Server.Start(Config, x =>
+    private static Server Start(string more = "") => Server.Start(Config + more, x =>
     {
+        x.Put("\u0444\u0430\u0439\u043b", "c");
+        x.Put(".message", "welcome\n");
+        x.Put("hidden", "");
+        x.MakeDirectory("drop", 777);
         x.Put("small", "a\nb\n");
         x.Put("big", Sys.Noise(3_000_000));
         x.MakeDirectory("in", 755, Users.Alice);
@@ -80,6 +90,16 @@ public sealed class SoakTests(ITestOutputHelper output)
         Assert.True(c.Lines("MLSD many").Count >= Files);
         Assert.True(c.Lines("LIST -lRat").Count > Files);
         Assert.NotEmpty(c.Lines("LIST *m*"));
+        Compressed(c);
+        c.Do("OPTS UTF8 OFF", 200);
+        foreach (string listing in new[] { "NLST", "LIST", "MLSD" })
+        {
+            Assert.Contains(c.Lines(listing), l => l.EndsWith("\xf4\xe0\xe9\xeb", StringComparison.Ordinal));
+        }
+        Assert.Equal("c", c.FetchText("RETR \xf4\xe0\xe9\xeb"));
+        c.Do("MLST \xf4\xe0\xe9\xeb", 250);
+        c.Do("OPTS UTF8 ON", 200);
+        c.Do("SIZE \xd1\x84\xd0\xb0\xd0\xb9\xd0\xbb", 213);
         c.Passive();
         c.Do("LIST", 425);
         using (TcpListener own = new(IPAddress.Loopback, 0))
@@ -101,9 +121,54 @@ public sealed class SoakTests(ITestOutputHelper output)
         c.Do("NOOP", 200);
     }
 
+    private static byte[] Zlib(byte[] bytes, bool inflate = false)
+    {
+        using MemoryStream to = new();
+        using (Stream from = inflate ? new ZLibStream(new MemoryStream(bytes), CompressionMode.Decompress) : new MemoryStream(bytes))
+        using (Stream through = inflate ? new BufferedStream(to) : new ZLibStream(to, CompressionLevel.Fastest))
+        {
+            from.CopyTo(through);
+        }
+        return to.ToArray();
+    }
+
+    private static void Compressed(FtpConversation c)
+    {
+        c.Do("OPTS MODE Z LEVEL 9", 200);
+        c.Do("MODE Z", 200);
+        foreach (string type in new[] { "TYPE A", "TYPE I" })
+        {
+            c.Do(type, 200);
+            Assert.True(Zlib(c.Fetch("RETR big"), inflate: true).Length >= 3_000_000);
+            Assert.Equal(Files, Encoding.Latin1.GetString(Zlib(c.Fetch("NLST many"), inflate: true)).Count(b => b == '\n'));
+        }
+        c.Do("MODE S", 200);
+    }
+
+    private static void WriteCompressed(FtpConversation c)
+    {
+        byte[] noise = Sys.Noise(1_500_000);
+        c.Do("MODE Z", 200);
+        c.Store("STOR z", Zlib(noise));
+        c.Store("APPE z", Zlib(noise));
+        // Noise is no zlib stream; a piece of one is no whole one.
+        foreach (byte[] wrong in new[] { noise[..1000], Zlib(noise)[..500_000] })
+        {
+            using Socket data = c.OpenData();
+            c.Do("STOR wrong", 150);
+            data.Send(wrong);
+            data.Shutdown(SocketShutdown.Send);
+            Assert.InRange(c.ReadReply().Code, 400, 599);
+        }
+        c.Do("MODE S", 200);
+        Assert.Equal("213 3000000", c.Do("SIZE z", 213).Text);
+        c.Do("SIZE wrong", 550);
+    }
+
     private static void Write(FtpConversation c)
     {
         c.Do("CWD in", 250);
+        WriteCompressed(c);
         foreach (string type in new[] { "TYPE A", "TYPE I" })
         {
             c.Do(type, 200);
@@ -114,19 +179,29 @@ public sealed class SoakTests(ITestOutputHelper output)
         c.Store("STOR a", Sys.Noise(1_500_000));
         c.Store("STOU", "unique");
         Each(c, "MKD d", "SITE COPY a d/c", "SITE CPFR a", "SITE CPTO d/e", "SITE CHMOD 600 a", "SITE CHMOD 999 a", "SITE UMASK 077", "SITE UMASK", "SITE IDLE", "SITE UTIME 20200101000000 a", "MFMT 20200101000000 a", "MFF Modify=20200101000000; a", "SITE MKDIR x/y/z");
-        Each(c, "RNFR a", "RNTO d/b", "DELE d/b", "DELE nothing", "RMD d", "RMDA d", "MFMT 20200101000000 nothing", "STOR d/e/f", "CDUP");
+        Each(c, "RNFR a", "RNTO d/b", "DELE d/b", "DELE nothing", "RMD d", "RMDA d", "MFMT 20200101000000 nothing", "STOR d/e/f", "STOR denied");
+        c.Do("SITE SYMLINK a link", 200);
+        Assert.Contains(c.Lines("LIST"), l => l.EndsWith("link -> a", StringComparison.Ordinal));
+        c.Do("SITE SYMLINK ../small out", 550);
+        c.Do("SITE SYMLINK a link", 550);
+        c.Do("DELE link", 250);
+        c.Do("CDUP", 250);
     }
 
     [Fact]
     public void Every_feature_survives_collections()
     {
         Assert.SkipUnless(Sys.Long, "make test-long");
-        using Server s = Start();
+        using Server s = Start(Uploads);
         const int Rounds = 4;
         for (int i = 0; i < Rounds; i++)
         {
-            using FtpConversation a = s.Login(), b = s.Login(Users.Alice, "alice-pass"), c = s.Connect();
+            using FtpConversation a = s.Connect(), b = s.Login(Users.Alice, "alice-pass"), c = s.Connect();
+            a.Do("HOST none.example", 504);
+            a.Do("HOST " + "ab"[i % 2] + ".example", 220);
+            a.Login();
             Read(a);
+            a.Store("STOR drop/" + i, "given away");
             Read(b);
             Write(b);
             c.Do("HELP");
@@ -141,6 +216,21 @@ public sealed class SoakTests(ITestOutputHelper output)
             d.Do("QUIT", 221);
         }
         AssertSoaked(s, 4 * Rounds);
+    }
+
+    [Fact]
+    public void Who_only_reads_survives_collections()
+    {
+        Assert.SkipUnless(Sys.Long, "make test-long");
+        using Server s = Start("write_enable=NO\n");
+        using (FtpConversation a = s.Login(), b = s.Login(Users.Alice, "alice-pass"))
+        {
+            Read(a);
+            Read(b);
+            a.Do("QUIT", 221);
+            b.Do("QUIT", 221);
+        }
+        AssertSoaked(s, 2);
     }
 
     [Fact]
