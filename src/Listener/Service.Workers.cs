@@ -10,9 +10,12 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
-    private const int WorkerQueueBytes = 8192;
+    // Six short frames, or one of the greatest; the kernel gives no less.
+    private const int WorkerQueueBytes = 2304;
     private const int BackoffFirstMilliseconds = 250, BackoffMaxMilliseconds = 5000;
-    private const int FramesAfterExitMax = 512;
+    private const int FramesAfterExitMax = 512, SessionFramesPerTurn = 2;
+    private int _asked;
+    private uint _turn;
     private const ushort SpawnerWorkersTag = 1, SpawnerHostTag = 2;
 
     private Worker?[] _workers = new Worker?[256];
@@ -308,7 +311,8 @@ internal sealed partial class Service
     private void HearWorker(ushort tag)
     {
         // One frame a turn: the socket is ready again if there are more, and a second read that finds nothing costs as much as a turn.
-        if (_workers[tag] is { Fd: >= 0 } w)
+        // SECURITY: of all sessions together only a few; the others come first in another turn. However many ask, a login waits for so many.
+        if (_workers[tag] is { Fd: >= 0 } w && (w.Role != Role.Session || w.Phase != Phase.Serving || _asked++ < SessionFramesPerTurn))
         {
             HearOne(w);
         }

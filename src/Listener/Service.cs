@@ -118,9 +118,9 @@ internal sealed partial class Service
         {
             Libc.EpollWait(_epoll, events, _timers.Wait(Now()), out int count);
             Now();
-            for (int i = 0; i < count && !_ended; i++)
+            for (int i = _asked = 0, first = (int)(++_turn % 1009); i < count && !_ended; i++)
             {
-                Handle(events[i].Data);
+                Handle(events[(first + i) % count].Data);
             }
             while (_timers.TryTake(_now, out TimerKind kind, out ulong id))
             {

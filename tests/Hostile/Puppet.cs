@@ -7,6 +7,7 @@
 //   o i        send to the logger, the listener   q       fill the client's connection and let its close linger
 //   t          tell the time of the violation     w N     wait N ms        h p     hang, spin; both for ever
 //   e N k N    exit with a status, by a signal    c       shut our end of the listener's socket
+//   l K N S    for S seconds N frames a second of kind K (see Flood), and read all that comes
 //   F          put on the product's filter        a       abort, as the runtime does when all is lost
 //   ok         answer "ok": everything before it is done
 // Nothing here is a part of the product.
@@ -144,6 +145,9 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
                 {
                     Send([(byte)FrameKind.Sockets, 0, 0, 0]);
                 }
+                break;
+            case "l":
+                Flood(step[1][0], Number(step[2]), Number(step[3]));
                 break;
             case "b":
                 FloodLog(Number(step[1]));
@@ -295,6 +299,63 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
         }
         _given.Clear();
         return error;
+    }
+
+    /// <summary>s requests for sockets, p for a data connection to the client's port 1024, t words for status.</summary>
+    private void Flood(char kind, int rate, int seconds)
+    {
+        const int TicksPerSecond = 50, UnreadMax = 4;
+        byte[] frame = kind switch
+        {
+            'p' => new DataPortFrame { Port = 1024, Address16 = new byte[16] }.Write(_frame).Frame.ToArray(),
+            's' => [(byte)FrameKind.Sockets, 0, 0, 0],
+            _ => new StateFrame { Bytes = 1, Files = 1, Command = "RETR x"u8 }.Write(_frame).Frame.ToArray(),
+        };
+        long start = Libc.MonotonicMicroseconds(), end = start + (seconds * 1_000_000L), sent = 0;
+        int unread = 0;
+        for (long now = start; now < end; now = Libc.MonotonicMicroseconds())
+        {
+            // What could not be sent in time is not made up for: that would be more than is allowed.
+            for (int i = 0; i < rate / TicksPerSecond && Libc.SendFrame(listener, frame, default, Libc.MSG_DONTWAIT) == Errno.None; i++, sent++)
+            {
+                unread += kind == 't' ? 0 : 1;
+                unread -= Discard(unread, unread == UnreadMax);
+            }
+            int left = (int)((now + (1_000_000 / TicksPerSecond) - Libc.MonotonicMicroseconds()) / 1000);
+            if (left > 0)
+            {
+                Libc.Poll([], left, out _);
+            }
+        }
+        while (unread > 0)
+        {
+            unread -= Discard(unread, true);
+        }
+        Say("sent " + sent);
+    }
+
+    private int Discard(int most, bool wait)
+    {
+        Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
+        if (wait)
+        {
+            Libc.Poll([new(listener, Libc.POLLIN)], 1000, out _);
+        }
+        int n = 0;
+        while (n < most && Libc.ReceiveFrame(listener, _frame, fds, Libc.MSG_DONTWAIT, out int length, out int count, out _) == Errno.None)
+        {
+            if (length == 0)
+            {
+                // The listener is gone, and its answers with it.
+                return most;
+            }
+            n++;
+            foreach (int fd in fds[..count])
+            {
+                Libc.Close(fd);
+            }
+        }
+        return n;
     }
 
     // --- chance ---

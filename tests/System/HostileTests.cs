@@ -156,10 +156,6 @@ public sealed class HostileTests(ITestOutputHelper output)
     [InlineData("k 11;k 11", "signal 11")]
     [InlineData("k 6", "signal 6")]
     [InlineData("k 9", "signal 9")]
-    // Under the product's filter a worker can abort. Any other end by a signal of its own is a violation, and never a death that nobody is judged by.
-    [InlineData("F;a", "signal 6")]
-    [InlineData("F;k 9", @"signal 31 \(seccomp\)")]
-    [InlineData("F;k 15", @"signal 31 \(seccomp\)")]
     public void Workers_that_misbehave_without_a_wrong_frame(string steps, string? reason)
     {
         Beside(steps, 15, s =>
@@ -177,6 +173,78 @@ public sealed class HostileTests(ITestOutputHelper output)
                 }
             }
         });
+    }
+
+    /// <summary>Under the product's filter a worker can abort. Another signal of its own is a violation, never a death that nobody is judged by.</summary>
+    [Theory]
+    [InlineData("a", "signal 6")]
+    [InlineData("k 9", "signal 31 (seccomp)")]
+    [InlineData("k 15", "signal 31 (seccomp)")]
+    public void A_worker_that_ends_itself_is_judged(string end, string reason)
+    {
+        using Server s = Server.Start(Config, null, Puppet.Binary);
+        foreach (bool session in new[] { false, true })
+        {
+            using Puppet p = session ? Puppet.Session(s) : Puppet.Prelogin(s);
+            p.Do("R");
+            p.Order("F;" + end);
+            Assert.Null(p.Line());
+            Assert.True(Sys.Eventually(() => s.Log.Split('\n').Any(l => l.Contains("\"" + p.Name + "\"") && l.Contains(reason))), "the log does not say " + reason + ": " + s.Log);
+        }
+        s.Stop();
+    }
+
+    /// <summary>Fifty sessions that each ask as much as one may.</summary>
+    [Theory]
+    [InlineData("s 900")]
+    [InlineData("p 3600")]
+    [InlineData("t 7200")]
+    public void Legal_frames_of_many_sessions_at_once(string flood)
+    {
+        Assert.SkipUnless(Sys.Long, "make test-long");
+        using Server s = Server.Start(Config, x => x.Put("f", "x"), Puppet.Binary), calm = Calm();
+        List<Puppet> sessions = [.. Enumerable.Range(0, 50).Select(_ => Puppet.Session(s))];
+        sessions.ForEach(p => p.Do("R"));
+        OneLogin(s);
+        OneLogin(calm);
+        sessions.ForEach(p => p.Order("l " + flood + " 5"));
+        Thread.Sleep(500);
+        List<double> control = [], during = [];
+        for (Stopwatch clock = Stopwatch.StartNew(); clock.ElapsedMilliseconds < 4000;)
+        {
+            during.Add(OneLogin(s));
+            control.Add(OneLogin(calm));
+        }
+        output.WriteLine($"{flood}: login and transfer, median {Median(control):F2} ms beside ({control.Count}), {Median(during):F2} ms here, longest {during.Max():F1} ms");
+        // None of them did anything for which it is ended.
+        Assert.All(sessions, p => Assert.Matches("^sent [1-9]", p.Line() ?? "its end"));
+        Assert.True(Median(during) < 2 * Median(control), $"{flood}: {Median(control)} ms at a calm server, {Median(during)} ms here");
+        sessions.ForEach(p => p.Dispose());
+        s.Stop();
+    }
+
+    /// <summary>The kernel counts descriptors on their way against their sender, and refuses the listener's own beyond its RLIMIT_NOFILE. Who leaves many unread is ended.</summary>
+    [Fact]
+    public void Answers_that_nobody_reads_cost_others_nothing()
+    {
+        using Server s = Server.Prepare(Config, x => x.Put("f", "x"), Puppet.Binary);
+        s.Launch(["--nofile=1000", s.Executable, s.ConfigFile], Sys.Program("prlimit"));
+        List<Puppet> sessions = [.. Enumerable.Range(0, 12).Select(_ => Puppet.Session(s))];
+        foreach (string more in new[] { "R;n 5", "n 15" })
+        {
+            sessions.ForEach(p => p.Order(more));
+            for (int i = 0; i < 3; i++)
+            {
+                OneLogin(s);
+            }
+        }
+        foreach (Puppet p in sessions)
+        {
+            p.Until("", out bool gone);
+            Assert.True(gone);
+            p.Dispose();
+        }
+        s.Stop();
     }
 
     /// <summary>Nothing tells the listener that a session's client has gone; what its worker keeps is its own process, until the service ends.</summary>
