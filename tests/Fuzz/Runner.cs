@@ -4,6 +4,7 @@
 using System;
 using System.IO;
 using System.Text;
+using System.Threading;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Logging;
@@ -44,9 +45,52 @@ internal sealed class Runner
             throw new InvalidOperationException("sockets");
         }
 
+        Widen();
+        _world = new World(_link, _client);
+        new Thread(EndToo) { IsBackground = true }.Start();
+    }
+
+    private readonly SemaphoreSlim _endedToo = new(0), _renewed = new(0);
+
+    private void Widen()
+    {
         Libc.SetSocketOption(_client, Libc.SOL_SOCKET, SoSndBufForce, SocketBytes);
         Libc.SetSocketOption(_server, Libc.SOL_SOCKET, SoSndBufForce, SocketBytes);
-        _world = new World(_link, _client);
+    }
+
+    // A session that has ended its side waits for the client's end, as a client does that hears it.
+    private void EndToo()
+    {
+        PollFd[] one = new PollFd[1];
+        while (true)
+        {
+            one[0] = new(_client, Libc.POLLRDHUP);
+            Libc.Poll(one, -1, out _);
+            Libc.Shutdown(_client, Libc.SHUT_WR);
+            _endedToo.Release();
+            _renewed.Wait();
+        }
+    }
+
+    // What was ended serves no other input: a new pair under the same numbers.
+    private void RenewEnded()
+    {
+        Span<PollFd> one = [new(_client, Libc.POLLRDHUP)];
+        if (Libc.Poll(one, 0, out int ready) != Errno.None || ready == 0)
+        {
+            return;
+        }
+
+        _endedToo.Wait();
+        if (Libc.StreamPair(out int client, out int server) != Errno.None || Libc.Dup2(client, _client) != Errno.None || Libc.Dup2(server, _server) != Errno.None)
+        {
+            throw new InvalidOperationException("sockets");
+        }
+
+        Libc.Close(client);
+        Libc.Close(server);
+        Widen();
+        _renewed.Release();
     }
 
     internal Oracle Oracle { get; } = new();
@@ -71,6 +115,7 @@ internal sealed class Runner
         }
 
 
+        RenewEnded();
         int length = Load(input);
         Oracle.Cut(_sent.AsSpan(0, length));
         bool world = Oracle.NeedsWorld(input.Profile);
