@@ -34,7 +34,7 @@ internal static class FuzzProgram
 
     private static int MeasureAllocations(int commands)
     {
-        string directory = $"/tmp/aott-fuzz-{Environment.ProcessId}";
+        string directory = $"/tmp/aott-homes/fuzz-{Environment.ProcessId}";
         Directory.CreateDirectory(directory);
         Jail.Mount(directory);
         Console.WriteLine("what a command allocates");
@@ -135,7 +135,7 @@ internal static class FuzzProgram
         internal int Run()
         {
             List<Input> corpus = ReadCorpus(options.Corpus, options.Replay);
-            string directory = $"/tmp/aott-fuzz-{Environment.ProcessId}";
+            string directory = $"/tmp/aott-homes/fuzz-{Environment.ProcessId}";
             Directory.CreateDirectory(directory);
             Jail.Mount(directory);
 
