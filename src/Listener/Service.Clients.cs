@@ -379,10 +379,9 @@ internal sealed partial class Service
         {
             NoteClient(c, RoleName(role) + " " + (why ?? "ended: " + StatusText(status)));
         }
-        bool silent = c.State == ClientState.Prelogin && !becoming && !crashed && !c.Kicked && c.LoginAt == 0;
+        bool silent = c.State == ClientState.Prelogin && !becoming && (status & 0x7F) == 0 && !c.Kicked && c.LoginAt == 0;
         bool late = silent && _settings.IdleSessionTimeout > 0 && _now - c.ConnectedAt >= _settings.IdleSessionTimeout * 1000L;
-        // SIGKILL comes from outside, by the administrator or for want of memory: no client is judged by that.
-        Penalise(c, crashed && (status & 0x7F) != Libc.SIGKILL ? _settings.PerSourcePenaltyCrash : late ? _settings.PerSourcePenaltyLoginTimeout : silent ? _settings.PerSourcePenaltyNoLogin : 0,
+        Penalise(c, crashed ? _settings.PerSourcePenaltyCrash : late ? _settings.PerSourcePenaltyLoginTimeout : silent ? _settings.PerSourcePenaltyNoLogin : 0,
             crashed ? "its process crashed" : late ? NoLoginInTime : "it leaves without a login");
         if (c.Fd >= 0 && (becoming || why != null))
         {

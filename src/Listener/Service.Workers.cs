@@ -537,8 +537,8 @@ internal sealed partial class Service
     /// <summary>A process has ended, by EXITED of its parent.</summary>
     private void Gone(Worker w, int status, string? why)
     {
-        // Our own KILL may overtake the news of a crash, never hide its signal.
-        bool crashed = (status & 0x7F) != 0 && !(w.Killed && (status & 0x7F) == Libc.SIGKILL);
+        // SIGKILL is ours, or comes from outside, by the administrator or for want of memory: no client is judged by that. No worker can send it.
+        bool crashed = (status & 0x7F) is not (0 or Libc.SIGKILL);
         Worker? parent = w.Parent;
         if (w.Role is Role.ZygoteWorkers or Role.ZygoteHost && w.Fd >= 0)
         {
