@@ -301,11 +301,15 @@ class Side:
             os.chown(top, 0, 0)
             os.chmod(top, 0o755)
             os.utime(top, (OLD, OLD))
+        now = int(time.time())
         for line in tree:
             self.plant_one(line)
         for line in reversed(tree):
             path = self.path_of(line.split(" ")[0])
-            if not os.path.islink(path):
+            if os.path.islink(path):
+                # One second for all of them: their order by time is the same on both sides.
+                os.utime(path, (now, now), follow_symlinks=False)
+            else:
                 os.utime(path, (OLD + int((re.search(r" @(\d+)", line) or [0, 0])[1]),) * 2)
         for name in ("root", "pub", "home"):
             os.utime(self.directory + "/" + name, (OLD, OLD))
