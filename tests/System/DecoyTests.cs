@@ -56,6 +56,10 @@ public sealed class DecoyTests
             }
         };
         watcher.BeginOutputReadLine();
+        return watcher;
+    }
+
+    private static void ExpectBegin(List<string> opened) =>
         Assert.True(Sys.Eventually(() =>
         {
             lock (opened)
@@ -63,8 +67,6 @@ public sealed class DecoyTests
                 return opened.Remove("watching");
             }
         }), "the watch did not begin");
-        return watcher;
-    }
 
     [Theory]
     [InlineData("anonymous", "local_enable=NO\n")]
@@ -87,6 +89,7 @@ public sealed class DecoyTests
         using Process watcher = Watch(s, opened);
         try
         {
+            ExpectBegin(opened);
             using FtpConversation c = who == "alice" ? s.Login(Users.Alice, "alice-pass") : s.Login();
             foreach (string command in new[] { "LIST -laR", "NLST", "MLSD", "LIST /etc", "NLST -R /usr" })
             {
