@@ -360,7 +360,8 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         {
             Errno e = Libc.Receive(ClientFd, rest, Libc.MSG_DONTWAIT, out int count);
             taken += count;
-            if ((e == Errno.None && count == 0) || (e != Errno.None && (e != Errno.EAGAIN || ended || !Wait(Libc.POLLIN, deadline, out _) || Dead)))
+            bool goesOn = e == Errno.None ? count > 0 : e == Errno.EAGAIN && !ended && Wait(Libc.POLLIN, deadline, out _) && !Dead;
+            if (!goesOn)
             {
                 return;
             }

@@ -7,7 +7,7 @@ using Aotftpd.Native;
 
 namespace Aotftpd.Files;
 
-/// <summary>Sorted names. Grows by doubling; a stack of directories may lie in it (LIST -R), each with its part at the end.</summary>
+/// <summary>Sorted names. The index grows by doubling; a stack of directories may lie in it (LIST -R), each with its part at the end.</summary>
 internal sealed unsafe class NameIndex
 {
     private const int PieceBits = 18;
@@ -37,10 +37,10 @@ internal sealed unsafe class NameIndex
     /// <summary>The entry at <paramref name="i"/>.</summary>
     internal Entry this[int i] => _entries[i];
 
-    /// <summary>The name's bytes, with a NUL behind them; valid until the next Add.</summary>
+    /// <summary>The name's bytes, with a NUL behind them; valid until <see cref="Shrink"/> or <see cref="Free"/>.</summary>
     internal byte* NamePointer(in Entry entry) => Place(entry.At) + 2;
 
-    /// <summary>The name; valid until the next Add.</summary>
+    /// <summary>The name; valid until <see cref="Shrink"/> or <see cref="Free"/>.</summary>
     internal ReadOnlySpan<byte> Name(in Entry entry) => new(Place(entry.At) + 2, *(ushort*)Place(entry.At));
 
     /// <summary>Adds a name of at most 65,535 bytes. <paramref name="rank"/>: sort by it, the lowest first, and not by name. False when there is no memory.</summary>

@@ -118,9 +118,9 @@ internal sealed partial class Service
         {
             Libc.EpollWait(_epoll, events, _timers.Wait(Now()), out int count);
             Now();
-            for (int i = _asked = 0, first = (int)(++_turn % 1009); i < count && !_ended; i++)
+            for (uint i = (uint)(_asked = 0), first = ++_turn; i < count && !_ended; i++)
             {
-                Handle(events[(first + i) % count].Data);
+                Handle(events[(int)((first + i) % (uint)count)].Data);
             }
             while (_timers.TryTake(_now, out TimerKind kind, out ulong id))
             {
