@@ -32,8 +32,6 @@ internal sealed class Allocations
 
     private sealed record Unit(Who Who, string Lines, string Before = "", byte Script = 0, int UploadBytes = 3000);
 
-    private const int SoSndBufForce = 32;
-    private const int SocketBytes = 16 << 20;
     private const int Few = 3;
     private const int TriesMax = 5;
     private const string Zone = "/usr/share/zoneinfo/Europe/Berlin";
@@ -44,28 +42,11 @@ internal sealed class Allocations
 
     private static readonly Unit[] Units = Make();
 
-    private readonly byte[] _buffer = new byte[1 << 20];
-    private readonly byte[] _frame = new byte[FrameTable.BytesMax];
-    private readonly int _client;
-    private readonly int _server;
-    private readonly int _link;
-    private readonly int _worker;
-    private readonly int _log;
-    private readonly int _logWorker;
+    private readonly Wires _wires = new();
     private readonly World _world;
     private readonly Snapshot[] _snapshots = MakeSnapshots();
 
-    internal Allocations()
-    {
-        if (Libc.StreamPair(out _client, out _server) != Errno.None || Libc.SeqPacketPair(out _link, out _worker) != Errno.None || Libc.SeqPacketPair(out _log, out _logWorker) != Errno.None)
-        {
-            throw new InvalidOperationException("sockets");
-        }
-
-        Libc.SetSocketOption(_client, Libc.SOL_SOCKET, SoSndBufForce, SocketBytes);
-        Libc.SetSocketOption(_server, Libc.SOL_SOCKET, SoSndBufForce, SocketBytes);
-        _world = new World(_link, _client) { KeepsData = false };
-    }
+    internal Allocations() => _world = new World(_wires.Link, _wires.Client) { KeepsData = false };
 
     /// <summary>Plays all units, each until it has had <paramref name="commands"/> commands; the number of findings.</summary>
     internal int Run(int commands)
@@ -177,16 +158,15 @@ internal sealed class Allocations
 
         byte[] bytes = Encoding.Latin1.GetBytes(text.Append("QUIT\r\n").ToString());
         Jail.Plant();
-        Forget(_server);
-        Forget(_worker);
-        Forget(_log);
+        _wires.Renew();
+        _wires.ForgetFrames(_wires.Log);
         WorkerBirth birth = new()
         {
             Local = World.Loopback(21, false),
             Peer = World.Loopback(4000, false),
-            ListenerFd = _worker,
-            ClientFd = _server,
-            LogFd = _logWorker,
+            ListenerFd = _wires.Worker,
+            ClientFd = _wires.Server,
+            LogFd = _wires.LogWorker,
             ChownerFd = -1,
             Snapshot = _snapshots[(int)unit.Who],
             Account = unit.Who == Who.Prelogin ? null : AccountOf(unit.Who),
@@ -195,7 +175,7 @@ internal sealed class Allocations
         };
         _world.UploadBytes = unit.UploadBytes;
         _world.Begin(unit.Script, false);
-        if (Libc.Send(_client, bytes, Libc.MSG_DONTWAIT, out int sent) != Errno.None || sent != bytes.Length)
+        if (Libc.Send(_wires.Client, bytes, Libc.MSG_DONTWAIT, out int sent) != Errno.None || sent != bytes.Length)
         {
             throw new InvalidOperationException("the client's lines do not fit the socket");
         }
@@ -231,25 +211,6 @@ internal sealed class Allocations
         {
             throw new InvalidOperationException($"{unit}: {replies[Math.Max(0, replies.Length - 300)..]}");
         }
-    }
-
-    private void Forget(int fd)
-    {
-        Span<int> descriptors = stackalloc int[FrameTable.DescriptorsMax];
-        while (fd == _server ? Libc.Receive(fd, _buffer, Libc.MSG_DONTWAIT, out int bytes) == Errno.None && bytes > 0 : HasFrame(fd, descriptors))
-        {
-        }
-    }
-
-    private bool HasFrame(int fd, Span<int> descriptors)
-    {
-        bool has = Libc.ReceiveFrame(fd, _frame, descriptors, Libc.MSG_DONTWAIT, out int bytes, out int count, out _) == Errno.None && bytes > 0;
-        foreach (int received in descriptors[..(has ? count : 0)])
-        {
-            Libc.Close(received);
-        }
-
-        return has;
     }
 
     // The stock of data sockets is the worker's until its process ends.

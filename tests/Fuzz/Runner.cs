@@ -4,7 +4,6 @@
 using System;
 using System.IO;
 using System.Text;
-using System.Threading;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Logging;
@@ -17,8 +16,6 @@ namespace Aotftpd.Fuzz;
 
 internal sealed class Runner
 {
-    private const int SoSndBufForce = 32;
-    private const int SocketBytes = 8 << 20;
     private const int DescriptorsLooked = 64;
     private static readonly byte[] Quit = "\r\nQUIT\r\n"u8.ToArray();
     private static readonly Snapshot[] s_snapshots = MakeSnapshots();
@@ -28,70 +25,12 @@ internal sealed class Runner
     private readonly byte[] _sent = new byte[Input.BytesMax + 64];
     private readonly byte[] _frame = new byte[FrameTable.BytesMax];
     private readonly MemoryStream _replies = new();
-    private readonly int _client;
-    private readonly int _server;
-    private readonly int _link;
-    private readonly int _worker;
-    private readonly int _log;
-    private readonly int _logWorker;
+    private readonly Wires _wires = new();
     private readonly World _world;
     private int _descriptors;
     private int _quick;
 
-    internal Runner()
-    {
-        if (Libc.StreamPair(out _client, out _server) != Errno.None || Libc.SeqPacketPair(out _link, out _worker) != Errno.None || Libc.SeqPacketPair(out _log, out _logWorker) != Errno.None)
-        {
-            throw new InvalidOperationException("sockets");
-        }
-
-        Widen();
-        _world = new World(_link, _client);
-        new Thread(EndToo) { IsBackground = true }.Start();
-    }
-
-    private readonly SemaphoreSlim _endedToo = new(0), _renewed = new(0);
-
-    private void Widen()
-    {
-        Libc.SetSocketOption(_client, Libc.SOL_SOCKET, SoSndBufForce, SocketBytes);
-        Libc.SetSocketOption(_server, Libc.SOL_SOCKET, SoSndBufForce, SocketBytes);
-    }
-
-    // A session that has ended its side waits for the client's end, as a client does that hears it.
-    private void EndToo()
-    {
-        PollFd[] one = new PollFd[1];
-        while (true)
-        {
-            one[0] = new(_client, Libc.POLLRDHUP);
-            Libc.Poll(one, -1, out _);
-            Libc.Shutdown(_client, Libc.SHUT_WR);
-            _endedToo.Release();
-            _renewed.Wait();
-        }
-    }
-
-    // What was ended serves no other input: a new pair under the same numbers.
-    private void RenewEnded()
-    {
-        Span<PollFd> one = [new(_client, Libc.POLLRDHUP)];
-        if (Libc.Poll(one, 0, out int ready) != Errno.None || ready == 0)
-        {
-            return;
-        }
-
-        _endedToo.Wait();
-        if (Libc.StreamPair(out int client, out int server) != Errno.None || Libc.Dup2(client, _client) != Errno.None || Libc.Dup2(server, _server) != Errno.None)
-        {
-            throw new InvalidOperationException("sockets");
-        }
-
-        Libc.Close(client);
-        Libc.Close(server);
-        Widen();
-        _renewed.Release();
-    }
+    internal Runner() => _world = new World(_wires.Link, _wires.Client);
 
     internal Oracle Oracle { get; } = new();
 
@@ -114,8 +53,7 @@ internal sealed class Runner
             Jail.Plant();
         }
 
-
-        RenewEnded();
+        _wires.Renew();
         int length = Load(input);
         Oracle.Cut(_sent.AsSpan(0, length));
         bool world = Oracle.NeedsWorld(input.Profile);
@@ -124,9 +62,9 @@ internal sealed class Runner
         {
             Local = World.Loopback(21, IsV6(input)),
             Peer = World.Loopback(4000, IsV6(input)),
-            ListenerFd = _worker,
-            ClientFd = _server,
-            LogFd = _logWorker,
+            ListenerFd = _wires.Worker,
+            ClientFd = _wires.Server,
+            LogFd = _wires.LogWorker,
             ChownerFd = -1,
             Snapshot = s_snapshots[(int)input.Profile],
             Account = session ? s_accounts[(int)input.Profile] : null,
@@ -191,22 +129,7 @@ internal sealed class Runner
         input.Bytes.CopyTo(_sent, 0);
         Quit.CopyTo(_sent, input.Bytes.Length);
         int length = input.Bytes.Length + Quit.Length;
-
-        // What a session left unread, and the frames that it did not hear.
-        while (Libc.Receive(_server, _buffer, Libc.MSG_DONTWAIT, out int count) == Errno.None && count > 0)
-        {
-        }
-
-        Span<int> descriptors = stackalloc int[FrameTable.DescriptorsMax];
-        while (Libc.ReceiveFrame(_worker, _frame, descriptors, Libc.MSG_DONTWAIT, out int bytes, out int received, out _) == Errno.None && bytes > 0)
-        {
-            foreach (int fd in descriptors[..received])
-            {
-                Libc.Close(fd);
-            }
-        }
-
-        Libc.Send(_client, _sent.AsSpan(AtBirth(input)..length), Libc.MSG_DONTWAIT, out _);
+        Libc.Send(_wires.Client, _sent.AsSpan(AtBirth(input)..length), Libc.MSG_DONTWAIT, out _);
         return length;
     }
 
@@ -242,7 +165,7 @@ internal sealed class Runner
     private ReadOnlySpan<byte> Drain(ref string? fault)
     {
         _replies.SetLength(0);
-        while (Libc.Receive(_client, _buffer, Libc.MSG_DONTWAIT, out int count) == Errno.None && count > 0)
+        while (Libc.Receive(_wires.Client, _buffer, Libc.MSG_DONTWAIT, out int count) == Errno.None && count > 0)
         {
             _replies.Write(_buffer, 0, count);
         }
@@ -254,7 +177,7 @@ internal sealed class Runner
 
     private void DrainLog(ref string? fault)
     {
-        while (Libc.Receive(_log, _frame, Libc.MSG_DONTWAIT, out int length) == Errno.None && length > 0)
+        while (Libc.Receive(_wires.Log, _frame, Libc.MSG_DONTWAIT, out int length) == Errno.None && length > 0)
         {
             ReadOnlySpan<byte> frame = _frame.AsSpan(0, length);
             string? wrong = FrameTable.Fault(frame, 0, Role.Session | Role.Prelogin, Role.Logger, out _);
