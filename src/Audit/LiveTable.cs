@@ -261,9 +261,7 @@ internal sealed class LiveTable
         {
             wrong.Add((4, "root " + p.Root + " is not an empty one"));
         }
-        Settings s = _snapshot.Settings;
-        bool mayBeWhole = s.LocalEnable && (!s.ChrootLocalUser || s.ChrootListEnable);
-        if (p.Root == "/" ? e.Role.Root == RoleRoot.Client && !mayBeWhole : e.Role.Root == RoleRoot.Whole)
+        if (p.Root == "/" ? e.Role.Root == RoleRoot.Client && !PrivilegeTable.MayBeUnjailed(_snapshot.Settings) : e.Role.Root == RoleRoot.Whole)
         {
             wrong.Add((4, "root " + p.Root));
         }

@@ -98,9 +98,13 @@ internal static class PrivilegeTable
     private static string Root(RoleRow row, Plan plan, Settings s) => row.Root switch
     {
         RoleRoot.Empty when (row.WorkersSide ? plan.Mode.Chroot : plan.Mode.HostChroot) => Encoding.UTF8.GetString(plan.Mode.EmptyRoot),
-        RoleRoot.Client => !s.LocalEnable || (s.ChrootLocalUser && !s.ChrootListEnable) ? "jail" : "jail|/",
+        RoleRoot.Client => MayBeUnjailed(s) ? "jail|/" : "jail",
         _ => "/",
     };
+
+    /// <summary>True if some session may have the whole root. Guests with anonymous privileges never do, but a file of user_config_dir may give them others.</summary>
+    internal static bool MayBeUnjailed(Settings s) =>
+        s.LocalEnable && (!s.ChrootLocalUser || s.ChrootListEnable) && (!s.GuestEnable || s.VirtualUseLocalPrivs || s.UserConfigDir.Length > 0);
 
     private static string Seccomp(RoleRow row, RoleArgument mode, Settings settings)
     {
@@ -126,7 +130,7 @@ internal static class PrivilegeTable
     private static string Reach(RoleRow row, Plan plan, Settings s) => !row.Landlock ? "-"
         : !plan.Mode.Landlock ? "absent"
         : row.Role != Role.Session ? "nothing"
-        : s.LocalEnable && s.WriteEnable && (!s.ChrootLocalUser || s.ChrootListEnable) ? "root|all" : "root";
+        : MayBeUnjailed(s) && s.WriteEnable ? "root|all" : "root";
 
     private static string Limit(ulong value) => value switch
     {
