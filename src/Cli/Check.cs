@@ -21,11 +21,16 @@ internal static class Check
         List<PrivilegeRow> rows = [];
         if (result.Snapshot is { } snapshot)
         {
-            Plan plan = Plan.WorkOut(snapshot, root, Libc.getuid(), Libc.getgid(), result.SecureChrootDir);
+            Plan plan = Plan.WorkOut(snapshot, root, Libc.getuid(), Libc.getgid(), root ? result.SecureChrootDir : Encoding.UTF8.GetBytes(Launcher.UserRootPath()));
             List<Diagnostic> walls = snapshot.Settings.RequireIsolation ? result.Errors : result.Warnings;
-            foreach (string text in (string[])[.. plan.AbsentWalls, .. root || snapshot.Settings.RunAsLaunchingUser ? WorkersSide.Try(snapshot.Settings, plan.Mode) : []])
+            string? fatal = null;
+            foreach (string text in (string[])[.. plan.AbsentWalls, .. root || snapshot.Settings.RunAsLaunchingUser ? WorkersSide.Try(snapshot.Settings, plan.Mode, out fatal) : []])
             {
                 walls.Add(new Diagnostic { Text = text + (walls == result.Errors ? ", and require_isolation=YES" : "") });
+            }
+            if (fatal != null)
+            {
+                result.Errors.Add(new Diagnostic { Text = fatal });
             }
             plan.AbsentPrivileges.ForEach(text => result.Warnings.Add(new Diagnostic { Text = text }));
             LogOpener.Open(snapshot, result.Errors, result.Warnings).Close();

@@ -224,10 +224,15 @@ internal static unsafe class Launcher
     }
 
     /// <summary>An ordinary user's service has its empty root below his own runtime directory.</summary>
-    private static byte[] UserRoot()
+    internal static string UserRootPath()
     {
         string? runtime = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
-        string path = (string.IsNullOrEmpty(runtime) || !Directory.Exists(runtime) ? "/tmp/aotftpd-" + Libc.getuid() : runtime + "/aotftpd") + "-empty";
+        return (string.IsNullOrEmpty(runtime) || !Directory.Exists(runtime) ? "/tmp/aotftpd-" + Libc.getuid() : runtime + "/aotftpd") + "-empty";
+    }
+
+    private static byte[] UserRoot()
+    {
+        string path = UserRootPath();
         byte[] pathNul = [.. Encoding.UTF8.GetBytes(path), 0];
         Errno e = Libc.MakeDirectory(pathNul, 0b101_101_101);
         if (e != Errno.None && e != Errno.EEXIST)
@@ -287,7 +292,7 @@ internal static unsafe class Launcher
         Errno e = WorkersSide.Start(settings, mode, workersTheirs, out _, out string? refused);
         if (refused != null)
         {
-            LateMissing(settings, handed, refused, terminal);
+            LateMissing(settings, handed, refused, terminal, fatal: e != Errno.None);
         }
         if (e == Errno.None)
         {
@@ -313,10 +318,10 @@ internal static unsafe class Launcher
     }
 
     /// <summary>A wall that turned out to be absent when standard error was given up already.</summary>
-    private static void LateMissing(Settings settings, ListenerArguments handed, string text, int terminal)
+    private static void LateMissing(Settings settings, ListenerArguments handed, string text, int terminal, bool fatal = false)
     {
-        Libc.WriteAll(terminal, Encoding.UTF8.GetBytes("aotftpd: " + (settings.RequireIsolation ? text + ", and require_isolation=YES\n" : "warning: " + text + "\n")));
-        if (settings.RequireIsolation)
+        Libc.WriteAll(terminal, Encoding.UTF8.GetBytes("aotftpd: " + (settings.RequireIsolation ? text + ", and require_isolation=YES\n" : fatal ? text + "\n" : "warning: " + text + "\n")));
+        if (settings.RequireIsolation || fatal)
         {
             Libc._exit(Cli.CommandLine.ExitFailed);
         }

@@ -53,10 +53,11 @@ internal static unsafe class WorkersSide
             ? Encoding.UTF8.GetString(WallsFrame.Read(frame.AsSpan(0, length))) : null;
     }
 
-    /// <summary>Starts it for a moment; what this machine refuses, in words for the administrator.</summary>
-    internal static List<string> Try(Settings settings, RoleArgument mode)
+    /// <summary>Starts it for a moment; what this machine refuses, in words for the administrator. <paramref name="fatal"/>: why there would be no service at all.</summary>
+    internal static List<string> Try(Settings settings, RoleArgument mode, out string? fatal)
     {
         List<string> refusals = [];
+        fatal = null;
         if (Libc.SeqPacketPair(out int ours, out int theirs) != Errno.None || Launcher.OpenImage() != Errno.None)
         {
             return refusals;
@@ -65,13 +66,14 @@ internal static unsafe class WorkersSide
         Errno e = Start(settings, mode, theirs, out int pid, out string? refused);
         Libc.Close(theirs);
         string? fault = e == Errno.None ? Hear(ours) : "";
-        if (refused != null)
+        if (e != Errno.None || fault == null)
+        {
+            fatal = refused != null ? refused + (settings.RequireIsolation ? ", and require_isolation=YES" : "")
+                : "spawner workers did not start" + (e != Errno.None ? ": " + ErrnoText.Name(e) : "");
+        }
+        else if (refused != null)
         {
             refusals.Add(refused);
-        }
-        else if (e != Errno.None || fault == null)
-        {
-            refusals.Add("spawner workers did not start" + (e != Errno.None ? ": " + ErrnoText.Name(e) : ""));
         }
         if (!string.IsNullOrEmpty(fault))
         {

@@ -64,6 +64,24 @@ public sealed class MissingWallTests
     }
 
     [Theory]
+    [InlineData(NoNamespaces, "EPERM")]
+    [InlineData("56/28/0/0x10000000", "ENOSPC")]
+    public void An_ordinary_user_without_user_namespaces_has_no_service_and_is_told_so(string rules, string errno)
+    {
+        using Server s = Server.Prepare("run_as_launching_user=YES\nxferlog_enable=NO\n");
+        Sys.Chown(s.DirectoryPath, Users.Alice);
+        Sys.Chown(s.ConfigFile, Users.Alice);
+        (uint uid, uint gid) = Users.Ids(Users.Alice);
+        string said = "this machine gives no user namespaces, without which there is no chroot (" + errno + ")\n";
+        string[] alice = ["-c", Launcher, rules, Sys.Program("setpriv"), "--reuid=" + uid, "--regid=" + gid, "--clear-groups", "--", s.Executable];
+        Sys.Result check = Sys.Run("python3", [.. alice, "--check", s.ConfigFile]);
+        Assert.True(check.Exit == 2 && check.Errors.Contains("ERROR: " + said, StringComparison.Ordinal) && check.Output.Contains("would not start", StringComparison.Ordinal), check.All);
+        Sys.Result start = Sys.Run("python3", [.. alice, s.ConfigFile]);
+        Assert.True(start.Exit == 1 && start.Errors == "aotftpd: " + said, start.All);
+        s.AssertGone();
+    }
+
+    [Theory]
     [MemberData(nameof(Walls))]
     public void With_require_isolation_there_is_no_start(string rules, string said)
     {
