@@ -311,7 +311,8 @@ internal static class OptionTable
             "One process for the whole of an anonymous session."u8).Unneeded("a session here already is one process without privileges"u8),
         Bool("run_as_launching_user"u8, false, No, P | A | S | G | C,
             "Runs everything as the user who starts the program, without root. Only anonymous clients and guests can "u8 +
-            "log in then, there is no change of root, and no port below 1024."u8),
+            "log in then, and there is no port below 1024. The workers have a user namespace of their own, in which they change their root; "u8 +
+            "where the machine gives none, the service does not start."u8),
         Bool("isolate"u8, true, No, None,
             "All workers run in process, IPC and mount namespaces of their own. There /proc, /sys and /dev are empty but for "u8 +
             "/dev/shm and for anon_root, local_root and secure_chroot_dir; what is mounted elsewhere later appears. Where the machine gives none "u8 +

@@ -31,7 +31,7 @@ public sealed class StartTests
             except ChildProcessError: pass
         """;
 
-    private const string Activate = """
+    internal const string Activate = """
         import os, socket, sys
         fds = []
         for i in range(int(sys.argv[2])):
@@ -260,7 +260,11 @@ public sealed class StartTests
     [Fact]
     public void An_ordinary_user_serves_anonymous_clients()
     {
-        using Server s = Server.Prepare("run_as_launching_user=YES\nxferlog_enable=NO\n", x => x.Put("f", "x"));
+        using Server s = Server.Prepare("run_as_launching_user=YES\nxferlog_enable=NO\nvirtual_hosts=other.example=$ROOT/other\n", x =>
+        {
+            x.Put("f", "x");
+            x.Put("other/g", "y");
+        });
         Sys.Chown(s.DirectoryPath, Users.Alice);
         Sys.Chown(s.ConfigFile, Users.Alice);
         (uint uid, uint gid) = Users.Ids(Users.Alice);
@@ -272,6 +276,13 @@ public sealed class StartTests
             c.Do("RETR ../aotftpd.conf", 550);
             c.Do("RETR /etc/passwd", 550);
         }
+        using (FtpConversation c = s.Connect())
+        {
+            c.Do("HOST other.example", 220);
+            c.Login();
+            Assert.Equal(["g"], c.Lines("NLST"));
+        }
+        Assert.DoesNotContain("warning", s.Output);
         foreach (ProcessView p in s.Processes())
         {
             Assert.All(p.Threads(), t => Assert.Equal(uid + "\t" + uid + "\t" + uid + "\t" + uid, t["Uid"]));

@@ -309,10 +309,6 @@ internal sealed class Loader
                 CheckRoot(OptionIndex.VirtualHosts, root.ToArray(), ftp);
             }
         }
-        if (seen.Count > 0 && _settings.RunAsLaunchingUser)
-        {
-            Warning(OptionIndex.VirtualHosts, "their roots have no effect with run_as_launching_user=YES: there is no change of root");
-        }
     }
 
     private void CheckRoot(int option, byte[] root, AccountEntry ftp)
