@@ -28,7 +28,7 @@ internal sealed partial class Service
             return;
         }
         // SECURITY: root, or the user who started an unprivileged service.
-        if (_controlPeers >= ControlPeersMax || Libc.PeerUid(fd, out uint uid) != Errno.None || (uid != 0 && (_mode.ChangeIds || uid != Libc.getuid())))
+        if (_controlPeers >= ControlPeersMax || Libc.PeerUid(fd, out uint uid) != Errno.None || (uid != 0 && (_mode.ChangeIds || uid != _mode.ServiceUid)))
         {
             Libc.Close(fd);
             return;

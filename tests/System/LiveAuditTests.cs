@@ -32,61 +32,148 @@ public sealed class LiveAuditTests
         [Script(), "--kind", kind, "--pid", listener.ToString(), "--user", "service=" + Users.Service, "--user", "nopriv=" + Users.Nopriv, "--user", "anonymous=" + Users.Anonymous,
             .. jail == null ? Array.Empty<string>() : ["--jail", jail]]);
 
-    /// <summary>Both audits find nothing, and both have seen every process.</summary>
+    /// <summary>Both audits find nothing, and both have seen every process; under inetd there is a service for each client.</summary>
     private static void BothAgree(Server s, string kind, string? jail = null)
     {
-        int listener = s.Role("listener").Single().Pid;
-        Sys.Result live = Sys.Run(s.Executable, ["--check", "--live", "--pid=" + listener, s.ConfigFile]);
-        Sys.Result own = Audit(kind, listener, jail);
-        Assert.True(live.Exit == 0 && own.Exit == 0, live.All + "\n" + own.All);
+        string seen = "", other = "";
+        foreach (ProcessView listener in s.Role("listener"))
+        {
+            Sys.Result live = Sys.Run(s.Executable, ["--check", "--live", "--pid=" + listener.Pid, s.ConfigFile]);
+            Sys.Result own = Audit(kind, listener.Pid, jail);
+            Assert.True(live.Exit == 0 && own.Exit == 0, live.All + "\n" + own.All);
+            seen += live.Output;
+            other += own.Output;
+        }
         foreach (string role in s.Processes().Select(p => p.Role).Where(r => r is not ("config" or "auth")).Distinct())
         {
-            Assert.Contains(" " + role, live.Output);
-            Assert.Contains(" " + role, own.Output);
+            Assert.Contains(" " + role, seen);
+            Assert.Contains(" " + role, other);
         }
+    }
+
+    /// <summary>A client in each of the states that an audit may meet: it has said nothing, its name, it is logged in, it is in a transfer that does not end.</summary>
+    private sealed class Clients : IDisposable
+    {
+        private readonly List<IDisposable> _all = [];
+
+        internal Clients(Server s, bool local)
+        {
+            _all.Add(s.Connect());
+            FtpConversation named = s.Connect();
+            _all.Add(named);
+            named.Do("USER ftp", 331);
+            foreach ((string user, string password) in local ? new[] { ("ftp", "a@b"), (Users.Alice, "alice-pass") } : [("ftp", "a@b")])
+            {
+                _all.Add(s.Login(user, password));
+                FtpConversation busy = s.Login(user, password);
+                _all.Add(busy);
+                _all.Add(busy.OpenData());
+                bool jailed = s.Role("session").TrueForAll(p => p.RootLink != "/");
+                busy.Do("RETR " + (jailed ? "" : s.Root) + "/big", 150);
+                Sessions += 2;
+            }
+            Assert.True(Sys.Eventually(() => s.Role("prelogin").Count == Waiting && s.Role("session").Count == Sessions));
+        }
+
+        internal int Waiting => 2;
+
+        internal int Sessions { get; }
+
+        public void Dispose() => _all.ForEach(c => c.Dispose());
+    }
+
+    /// <summary>More than the kernel takes for a client that does not read; without a block on the disk.</summary>
+    private static void PutBig(Server s)
+    {
+        using FileStream big = new(s.Put("big", ""), FileMode.Open);
+        big.SetLength(1 << 28);
     }
 
     [Theory]
     [MemberData(nameof(Kinds))]
     public void Nothing_differs_on_any_thread(string kind, string config)
     {
-        using Server s = Server.Start(config);
-        using FtpConversation waiting = s.Connect();
-        using FtpConversation anonymous = s.Login();
-        using FtpConversation? local = config.Contains("local_enable") ? s.Login(Users.Alice, "alice-pass") : null;
-        Assert.True(Sys.Eventually(() => s.Role("prelogin").Count == 1 && s.Role("session").Count == (local == null ? 1 : 2)));
-        s.Settle([.. config.Contains("local_enable") ? s_local : [], .. config.Contains("chown_uploads") ? s_chowner : []]);
+        bool local = config.Contains("local_enable");
+        using Server s = Server.Start(config, PutBig);
+        using Clients clients = new(s, local);
+        s.Settle([.. local ? s_local : [], .. config.Contains("chown_uploads") ? s_chowner : []]);
         BothAgree(s, kind, kind == "unjailed" ? null : s.Root);
         Sys.Result bySocket = Sys.Run(s.Executable, ["--check", "--live", s.ConfigFile]);
         Assert.True(bySocket.Exit == 0, bySocket.All);
+        clients.Dispose();
         s.Stop();
     }
 
-    [Fact]
-    public void Nothing_differs_under_inetd()
+    public static TheoryData<string, string> InetdKinds() => [.. Kinds().Where(k => k.Data.Item1 is "anonymous" or "everything")];
+
+    [Theory]
+    [MemberData(nameof(InetdKinds))]
+    public void Nothing_differs_under_inetd(string kind, string config)
     {
-        using Server s = Server.Prepare("listen=NO\nlisten_address-=\n");
+        bool local = config.Contains("local_enable");
+        using Server s = Server.Prepare(config + "listen=NO\nlisten_address-=\n", PutBig);
         s.Launch(["-c", StartTests.Inetd, s.Port.ToString(), s.Executable, s.ConfigFile], Sys.Program("python3"));
-        using FtpConversation c = s.Login();
-        s.Settle(0, "session");
-        BothAgree(s, "inetd", s.Root);
-        c.Do("QUIT", 221);
+        using Clients clients = new(s, local);
+        Assert.Equal(clients.Waiting + clients.Sessions, s.Role("listener").Count);
+        // Whoever has not logged in has the worker of his session waiting.
+        s.Settle(clients.Waiting, local ? s_local : []);
+        BothAgree(s, local ? kind : "inetd", kind == "unjailed" ? null : s.Root);
+        clients.Dispose();
         Assert.True(Sys.Eventually(() => s.Processes().Count == 0));
     }
 
     [Fact]
-    public void Nothing_differs_for_an_ordinary_user()
+    public void Nothing_differs_with_a_socket_of_systemd()
     {
-        using Server s = Server.Prepare("run_as_launching_user=YES\nxferlog_enable=NO\n");
+        using Server s = Server.Prepare(Local + Jailed, PutBig);
+        s.Launch(["-c", StartTests.Activate, s.Port.ToString(), "1", s.Executable, s.ConfigFile], Sys.Program("python3"));
+        using Clients clients = new(s, local: true);
+        s.Settle(s_local);
+        BothAgree(s, "local", s.Root);
+        clients.Dispose();
+        s.Stop();
+    }
+
+    private const string Ordinary = "run_as_launching_user=YES\nxferlog_enable=NO\n";
+
+    /// <summary>A service that alice may start, and the arguments of setpriv(1) that make somebody her.</summary>
+    private static Server OfAlice(string config, out string[] alice)
+    {
+        Server s = Server.Prepare(config, PutBig);
         Sys.Chown(s.DirectoryPath, Users.Alice);
         Sys.Chown(s.ConfigFile, Users.Alice);
         (uint uid, uint gid) = Users.Ids(Users.Alice);
-        s.Launch(["--reuid=" + uid, "--regid=" + gid, "--clear-groups", s.Executable, s.ConfigFile], Sys.Program("setpriv"));
-        using FtpConversation c = s.Login();
+        alice = ["--reuid=" + uid, "--regid=" + gid, "--clear-groups", "--"];
+        return s;
+    }
+
+    [Fact]
+    public void Nothing_differs_for_an_ordinary_user_who_rules_his_service()
+    {
+        using Server s = OfAlice(Ordinary, out string[] alice);
+        s.Launch([.. alice, s.Executable, s.ConfigFile], Sys.Program("setpriv"));
+        using Clients clients = new(s, local: false);
         s.Settle();
         BothAgree(s, "ordinary", s.Root);
-        c.Dispose();
-        s.Stop();
+        Sys.Result status = Sys.Run(Sys.Program("setpriv"), [.. alice, s.Executable, "status", s.ConfigFile]);
+        Assert.True(status.Exit == 0 && status.Output.Contains("sessions"), status.All);
+        BothAgree(s, "ordinary", s.Root);
+        clients.Dispose();
+        Assert.Equal(0, Sys.Run(Sys.Program("setpriv"), [.. alice, s.Executable, "stop", s.ConfigFile]).Exit);
+        Assert.Equal(0, s.WaitForExit());
+        s.AssertGone();
+    }
+
+    [Fact]
+    public void Nothing_differs_for_an_ordinary_user_under_inetd()
+    {
+        using Server s = OfAlice(Ordinary + "listen=NO\nlisten_address-=\n", out string[] alice);
+        s.Launch(["-c", StartTests.Inetd, s.Port.ToString(), Sys.Program("setpriv"), .. alice, s.Executable, s.ConfigFile], Sys.Program("python3"));
+        using Clients clients = new(s, local: false);
+        s.Settle(clients.Waiting);
+        BothAgree(s, "ordinary", s.Root);
+        clients.Dispose();
+        Assert.True(Sys.Eventually(() => s.Processes().Count == 0));
     }
 
     [Fact]
