@@ -54,6 +54,9 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     private const int TakeRestMs = 2000;
     private const int TakeRestBytesMax = 1 << 20;
 
+    // A client that says nothing for so long is idle: large memory is kept between the commands of a busy one only.
+    private const int IdleMs = 200;
+
     private readonly int _logFd;
     private readonly int _readBytesMax;
     private LogSender _log;
@@ -509,10 +512,21 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
             timeout = (int)Math.Min(left, int.MaxValue);
         }
 
-        if (Libc.Poll(fds, Link.UntilDue(timeout), out _) != Errno.None)
+        bool holdsMemory = Session is { HoldsMemory: true };
+        if (holdsMemory && (uint)timeout > IdleMs)
+        {
+            timeout = IdleMs;
+        }
+
+        if (Libc.Poll(fds, Link.UntilDue(timeout), out int ready) != Errno.None)
         {
             _pollFailed = true;
             return true;
+        }
+
+        if (holdsMemory && ready == 0)
+        {
+            Session!.ReleaseMemory();
         }
 
         Link.TellIfDue();

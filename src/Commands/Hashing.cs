@@ -134,7 +134,7 @@ internal static unsafe class Hashing
     private static bool Read(Session session, int fd, long first, long count)
     {
         bool wanted = session.Control.MayBegin();
-        byte* buffer = Libc.MapBuffer(StepBytes);
+        byte* buffer = Libc.MapBuffer(StepBytes, whole: count >= StepBytes);
         Errno e = buffer == null ? Errno.ENOMEM : Libc.Seek(fd, first, Libc.SEEK_SET, out _);
         for (int step = 1; e == Errno.None && wanted && count > 0; step++)
         {

@@ -82,6 +82,16 @@ internal sealed class Session : ITreeWatch
     /// <summary>The one listing at a time, made when first needed.</summary>
     internal DirectoryListing Listing => _listing ??= new DirectoryListing(ListingRules);
 
+    /// <summary>True if a listing or a transfer has left memory for the next one.</summary>
+    internal bool HoldsMemory => Data.HoldsMemory || _listing is { HoldsMemory: true };
+
+    /// <summary>Gives that memory back.</summary>
+    internal void ReleaseMemory()
+    {
+        Data.ReleaseMemory();
+        _listing?.ReleaseMemory();
+    }
+
     /// <summary>legacy_charset, null without one.</summary>
     internal LegacyCharset? Charset => _charset ??= LegacyCharset.TryFind(Settings.LegacyCharset);
 

@@ -11,11 +11,14 @@ namespace Aotftpd.Files;
 /// <summary>One listing at a time: <see cref="Open"/>, then <see cref="Run"/> or <see cref="Close"/>.</summary>
 internal sealed unsafe partial class DirectoryListing
 {
-    // Large enough for 1,600 entries at a time; each page of it that is touched costs a listing a fault.
+    // Large enough for 1,600 entries at a time.
     private const int DentsBytes = 64 << 10;
     private const int OutBytes = 64 << 10;
     private const int LinkBytes = 4096;
     private const int DepthMax = 32;
+
+    // More than this no listing leaves to the next one.
+    private const long KeptBytesMax = 4 << 20;
 
     // Steps of all matches of one listing together, about two seconds of work (threats F08).
     private const int FilterSteps = 1 << 27;
@@ -49,7 +52,7 @@ internal sealed unsafe partial class DirectoryListing
     private int _ownerLength;
     private int _groupLength;
 
-    /// <summary>Prepares for the listings of a session; its large memory exists only while one runs.</summary>
+    /// <summary>Prepares for the listings of a session; its large memory comes with the first one, and lasts until <see cref="ReleaseMemory"/>.</summary>
     internal DirectoryListing(ListingRules rules) => _rules = rules;
 
     /// <summary>The error behind the last NotOpened or Failed.</summary>
@@ -102,7 +105,7 @@ internal sealed unsafe partial class DirectoryListing
         return LastErrno;
     }
 
-    /// <summary>Makes the listing and gives it to <paramref name="sink"/>, then closes it and frees its memory.</summary>
+    /// <summary>Makes the listing and gives it to <paramref name="sink"/>, then closes it.</summary>
     internal ListingEnd Run(IListingSink sink)
     {
         if (_fd < 0)
@@ -115,8 +118,7 @@ internal sealed unsafe partial class DirectoryListing
         _now = Storage.NowSeconds();
         _filterSteps = FilterSteps;
         _ownerLength = _groupLength = 0;
-        _memory = Libc.MapBuffer(DentsBytes + OutBytes + LinkBytes);
-        if (_memory == null)
+        if (_memory == null && (_memory = Libc.MapBuffer(DentsBytes + OutBytes + LinkBytes, whole: true)) == null)
         {
             Fail(Errno.ENOMEM);
         }
@@ -146,11 +148,24 @@ internal sealed unsafe partial class DirectoryListing
         return _end;
     }
 
-    /// <summary>Closes the directory and frees all memory; harmless if there is none.</summary>
+    /// <summary>Closes the directory, and frees the memory of a large one; harmless if there is none.</summary>
     internal void Close()
     {
         Libc.Close(_fd);
         _fd = -1;
+        _names.Shrink(0, 0);
+        if (_names.BytesHeld > KeptBytesMax)
+        {
+            _names.Free();
+        }
+    }
+
+    /// <summary>True if memory of the last listing is kept for the next one.</summary>
+    internal bool HoldsMemory => _memory != null;
+
+    /// <summary>Frees all memory; only between listings.</summary>
+    internal void ReleaseMemory()
+    {
         _names.Free();
         Libc.UnmapBuffer(_memory, DentsBytes + OutBytes + LinkBytes);
         _memory = null;

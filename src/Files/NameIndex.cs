@@ -1,25 +1,20 @@
-// The names of one listing in unmanaged memory: an arena of bytes, in pieces that are never copied, and an index that is sorted. A
-// directory of a million entries costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the
-// session worker.
+// The names of one listing in unmanaged memory: an arena of bytes that is never copied, and an index that is sorted. A directory of a
+// million entries costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the session worker.
 using System;
 using System.Buffers.Binary;
 using Aotftpd.Native;
 
 namespace Aotftpd.Files;
 
-/// <summary>Sorted names. The index grows by doubling; a stack of directories may lie in it (LIST -R), each with its part at the end.</summary>
+/// <summary>Sorted names. A stack of directories may lie in it (LIST -R), each with its part at the end.</summary>
 internal sealed unsafe class NameIndex
 {
-    private const int PieceBits = 18;
-    private const uint PieceBytes = 1 << PieceBits;
-    private const int PiecesMax = 1 << (32 - PieceBits);
-    private const int FirstEntries = 4096;
+    private const int CountMax = 1 << 27;
+    private const nuint KeysBytes = (nuint)CountMax * sizeof(ulong), NamesBytes = 0x8000_0000;
 
-    private byte** _pieces;
-    private int _pieceCount;
-    private ulong* _keys;
-    private Entry* _entries;
-    private int _entryCapacity;
+    private GrowingBuffer _keys;
+    private GrowingBuffer _entries;
+    private GrowingBuffer _names;
 
     /// <summary>One name: where it lies, and its type.</summary>
     internal struct Entry
@@ -28,6 +23,17 @@ internal sealed unsafe class NameIndex
         internal byte Type;
     }
 
+    private static nuint EntriesBytes => (nuint)CountMax * (nuint)sizeof(Entry);
+
+    private static nuint PlaceBytes => KeysBytes + EntriesBytes + NamesBytes;
+
+    private ulong* Keys => (ulong*)_keys.Start;
+
+    private Entry* Entries => (Entry*)_entries.Start;
+
+    /// <summary>Bytes of memory behind it, used or not.</summary>
+    internal long BytesHeld => (long)(_keys.Ready + _entries.Ready + _names.Ready);
+
     /// <summary>Number of names.</summary>
     internal int Count { get; private set; }
 
@@ -35,7 +41,7 @@ internal sealed unsafe class NameIndex
     internal uint Used { get; private set; }
 
     /// <summary>The entry at <paramref name="i"/>.</summary>
-    internal Entry this[int i] => _entries[i];
+    internal Entry this[int i] => Entries[i];
 
     /// <summary>The name's bytes, with a NUL behind them; valid until <see cref="Shrink"/> or <see cref="Free"/>.</summary>
     internal byte* NamePointer(in Entry entry) => Place(entry.At) + 2;
@@ -56,8 +62,8 @@ internal sealed unsafe class NameIndex
         *(ushort*)at = (ushort)name.Length;
         name.CopyTo(new Span<byte>(at + 2, name.Length));
         at[2 + name.Length] = 0;
-        _keys[Count] = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : 0;
-        _entries[Count++] = new Entry { At = Used, Type = type };
+        Keys[Count] = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : 0;
+        Entries[Count++] = new Entry { At = Used, Type = type };
         Used += room;
         return true;
     }
@@ -70,8 +76,8 @@ internal sealed unsafe class NameIndex
         {
             return;
         }
-        Span<Entry> entries = new(_entries + first, count);
-        Span<ulong> keys = new(_keys + first, count);
+        Span<Entry> entries = new(Entries + first, count);
+        Span<ulong> keys = new(Keys + first, count);
         if (byRank)
         {
             SortByRank(entries, keys);
@@ -83,10 +89,10 @@ internal sealed unsafe class NameIndex
     }
 
     /// <summary>Changes one entry's place: for keeping a few of many.</summary>
-    internal void Move(int from, int to) => _entries[to] = _entries[from];
+    internal void Move(int from, int to) => Entries[to] = Entries[from];
 
     /// <summary>Turns the order of the entries from <paramref name="first"/> on.</summary>
-    internal void Reverse(int first) => new Span<Entry>(_entries + first, Count - first).Reverse();
+    internal void Reverse(int first) => new Span<Entry>(Entries + first, Count - first).Reverse();
 
     /// <summary>Forgets all entries from <paramref name="count"/> on, and all names from <paramref name="used"/> on.</summary>
     internal void Shrink(int count, uint used)
@@ -98,18 +104,8 @@ internal sealed unsafe class NameIndex
     /// <summary>Gives all memory back.</summary>
     internal void Free()
     {
-        for (int i = 0; i < _pieceCount; i++)
-        {
-            Libc.UnmapBuffer(_pieces[i], PieceBytes);
-        }
-        Libc.UnmapBuffer((byte*)_pieces, (nuint)(PiecesMax * sizeof(byte*)));
-        Libc.UnmapBuffer((byte*)_keys, (nuint)_entryCapacity * sizeof(ulong));
-        Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
-        _pieces = null;
-        _pieceCount = 0;
-        _keys = null;
-        _entries = null;
-        _entryCapacity = 0;
+        Libc.UnmapBuffer(_keys.Start, PlaceBytes);
+        _keys = _entries = _names = default;
         Shrink(0, 0);
     }
 
@@ -184,46 +180,22 @@ internal sealed unsafe class NameIndex
         return key;
     }
 
-    private byte* Place(uint at) => _pieces[at >> PieceBits] + (at & (PieceBytes - 1));
+    private byte* Place(uint at) => _names.Start + at;
 
-    // A name lies in one piece as a whole.
     private bool Reserve(uint room)
     {
-        ulong at = (Used & (PieceBytes - 1)) + room > PieceBytes ? (Used | (PieceBytes - 1)) + 1UL : Used;
-        if (at + room > uint.MaxValue || (_pieces == null && (_pieces = (byte**)Libc.MapBuffer((nuint)(PiecesMax * sizeof(byte*)))) == null))
+        if (_keys.Start == null)
         {
-            return false;
-        }
-        Used = (uint)at;
-        if ((int)(Used >> PieceBits) == _pieceCount)
-        {
-            byte* piece = Libc.MapBuffer(PieceBytes);
-            if (piece == null)
+            byte* place = Libc.ReserveBuffer(PlaceBytes);
+            if (place == null)
             {
                 return false;
             }
-            _pieces[_pieceCount++] = piece;
+            _keys = new(place, KeysBytes);
+            _entries = new(place + KeysBytes, EntriesBytes);
+            _names = new(place + KeysBytes + EntriesBytes, NamesBytes);
         }
-        return Count < _entryCapacity || ReserveEntries();
-    }
-
-    private bool ReserveEntries()
-    {
-        int next = _entryCapacity == 0 ? FirstEntries : _entryCapacity * 2;
-        ulong* keys = next < 0 ? null : (ulong*)Libc.MapBuffer((nuint)next * sizeof(ulong));
-        Entry* entries = keys == null ? null : (Entry*)Libc.MapBuffer((nuint)next * (nuint)sizeof(Entry));
-        if (entries == null)
-        {
-            Libc.UnmapBuffer((byte*)keys, (nuint)next * sizeof(ulong));
-            return false;
-        }
-        new Span<ulong>(_keys, Count).CopyTo(new Span<ulong>(keys, next));
-        new Span<Entry>(_entries, Count).CopyTo(new Span<Entry>(entries, next));
-        Libc.UnmapBuffer((byte*)_keys, (nuint)_entryCapacity * sizeof(ulong));
-        Libc.UnmapBuffer((byte*)_entries, (nuint)_entryCapacity * (nuint)sizeof(Entry));
-        _keys = keys;
-        _entries = entries;
-        _entryCapacity = next;
-        return true;
+        nuint count = (nuint)Count + 1;
+        return _names.Reach(Used + room) && _keys.Reach(count * sizeof(ulong)) && _entries.Reach(count * (nuint)sizeof(Entry));
     }
 }

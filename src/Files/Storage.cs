@@ -52,7 +52,7 @@ internal static class Storage
             return 0;
         }
         int size = (int)Math.Min(status.Size, tableBytesMax + 1L);
-        byte* content = size == 0 || size > tableBytesMax ? null : Libc.MapBuffer((nuint)size);
+        byte* content = size == 0 || size > tableBytesMax ? null : Libc.MapBuffer((nuint)size, whole: true);
         int length = 0;
         int count = content == null ? 0 : 1;
         while (count > 0 && length < size)

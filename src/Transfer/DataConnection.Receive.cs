@@ -49,7 +49,7 @@ internal sealed unsafe partial class DataConnection
         nuint mapped = (nuint)(ReceiveBytes + (ascii ? AsciiMode.LocalBytesMax(ReceiveBytes) : 0) + (Level > 0 ? ReceiveBytes : 0));
         if (_bufferBytes < mapped)
         {
-            UnmapBuffer();
+            ReleaseMemory();
             _buffer = Libc.MapBuffer(mapped);
             _bufferBytes = _buffer == null ? 0 : mapped;
         }
@@ -61,21 +61,18 @@ internal sealed unsafe partial class DataConnection
         TransferEnd end = e == Errno.None ? ReceiveLoop(fd, _buffer, ascii, spliceable && Level == 0, out e) : TransferEnd.LocalWriteError;
         ClosePipe();
         Zlib.EndInflate(ref _z);
-        if (_bytes > SmallBytes)
-        {
-            UnmapBuffer();
-        }
         return Finish(end, e, sent: false);
     }
 
-    private void UnmapBuffer()
+    /// <summary>True if the memory of an upload is kept for the next one.</summary>
+    internal bool HoldsMemory => _buffer != null;
+
+    /// <summary>Gives that memory back; only between transfers.</summary>
+    internal void ReleaseMemory()
     {
-        if (_buffer != null)
-        {
-            Libc.UnmapBuffer(_buffer, _bufferBytes);
-            _buffer = null;
-            _bufferBytes = 0;
-        }
+        Libc.UnmapBuffer(_buffer, _bufferBytes);
+        _buffer = null;
+        _bufferBytes = 0;
     }
 
     private TransferEnd ReceiveLoop(int fd, byte* buffer, bool ascii, bool spliceable, out Errno e)

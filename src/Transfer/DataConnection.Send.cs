@@ -123,7 +123,7 @@ internal sealed unsafe partial class DataConnection
     private TransferEnd Copy(int fd, long offset, long length, bool ascii, out Errno e)
     {
         nuint mapped = (nuint)(CopyBytes + (ascii ? AsciiMode.NetworkBytesMax(CopyBytes) : 0));
-        byte* buffer = Libc.MapBuffer(mapped);
+        byte* buffer = Libc.MapBuffer(mapped, whole: length - offset >= CopyBytes);
         if (buffer == null)
         {
             e = Errno.ENOMEM;

@@ -49,6 +49,24 @@ public sealed class QuirkTests
     }
 
     [Fact]
+    public void A_client_that_goes_quiet_keeps_no_memory_of_its_listings_and_uploads()
+    {
+        using Server s = Serve(arrange: x => Sys.Shell("mkdir " + x.Root + "/d && cd " + x.Root + "/d && seq -f name-%05g 3000 | xargs touch"));
+        using FtpConversation c = Alice(s);
+        ProcessView session = Assert.Single(s.Role("session"));
+        long before = session.KiB("status", "VmData");
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(3000, c.Lines("NLST d").Count);
+            c.Store("STOR up", new byte[200_000]);
+        }
+        Assert.True(Sys.Eventually(() => session.KiB("status", "VmData") - before < 64), "memory is kept");
+        Assert.Equal(3000, c.Lines("NLST d").Count);
+        c.Dispose();
+        s.Stop();
+    }
+
+    [Fact]
     public void A_name_with_a_line_end_is_one_line_of_each_listing()
     {
         using Server s = Serve(arrange: x =>

@@ -18,6 +18,12 @@ internal static class SessionWorker
     internal static void Run(in WorkerBirth birth)
     {
         Commands.Session session = Begin(in birth);
+        Serve(session);
+        session.ReleaseMemory();
+    }
+
+    private static void Serve(Commands.Session session)
+    {
         SetUmask(session);
         session.DirectoryMessage(230);
         session.Reply.Line(230, "Login successful."u8);

@@ -51,7 +51,7 @@ public sealed class NameIndexTests
     }
 
     [Fact]
-    public void Names_that_fill_many_pieces_stay_whole_and_their_room_is_used_again()
+    public void Names_that_fill_many_steps_stay_whole_and_their_room_is_used_again()
     {
         NameIndex index = new();
         for (int round = 0; round < 2; round++)
