@@ -68,7 +68,7 @@ internal static class ConfFile
             reader.Read(source);
         }
 
-        return reader.Finish();
+        return reader.Finish(Consistency.Check);
     }
 
     /// <summary>Reads a file of user_config_dir on top of <paramref name="baseSettings"/>. Options that are not per user are ignored with a warning.</summary>
@@ -76,7 +76,7 @@ internal static class ConfFile
     {
         ConfReader reader = new(baseSettings, true);
         reader.Read(ConfSource.File(name, content));
-        return reader.Finish();
+        return reader.Finish(Consistency.CheckUser);
     }
 }
 
@@ -145,11 +145,11 @@ internal sealed class ConfReader
         SortByLine(_warnings, warningsBefore);
     }
 
-    /// <summary>Checks options against each other and gives the outcome.</summary>
-    internal ConfResult Finish()
+    /// <summary>Checks options against each other by <paramref name="check"/> and gives the outcome.</summary>
+    internal ConfResult Finish(Func<Settings, List<Consistency.Finding>> check)
     {
         Settings settings = _builder.Build();
-        foreach (Consistency.Finding finding in _perUser ? Consistency.CheckUser(settings) : Consistency.Check(settings))
+        foreach (Consistency.Finding finding in check(settings))
         {
             // What follows only from a value that could not be read is not worth telling.
             if (_bad[finding.Option] || (finding.Other >= 0 && _bad[finding.Other]))
