@@ -1,11 +1,14 @@
 // The verbs: one packet to the control socket of the running service, its answer printed. Anyone may run this; the
-// socket's permissions decide who is heard. Protocol: SOCK_SEQPACKET, "status" | "who" | "reload" | "stop" there,
-// text packets until the end of file back, of which the first line is "ok" or "error TEXT".
+// socket's permissions decide who is heard. Protocol: SOCK_SEQPACKET, "status" | "who TAG" | "reload" | "stop" there, one packet
+// back: a line "ok" or "error TEXT", behind "ok" the values of a status; or, for who, four bytes and some clients (WhoRow), as
+// many as have room. The last two of the four bytes are the tag to go on with, 0 behind the last client.
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Text;
 using Aotftpd.Audit;
 using Aotftpd.Config;
+using Aotftpd.Ipc;
 using Aotftpd.Native;
 using Aotftpd.Workers.Config;
 
@@ -14,8 +17,13 @@ namespace Aotftpd.Cli;
 internal static class Control
 {
     private const string SocketOption = "control_socket=";
-    private const int PacketBytesMax = 65536;
+    private const int PacketBytesMax = FrameTable.BytesMax;
     private const int AnswerSecondsMax = 30;
+
+    private static readonly string[] StatusNames =
+    [
+        "version", "uptime_seconds", "clients", "sessions", "max_clients", "accepted", "refused", "bytes_of_sessions", "idle_workers", "zygotes", "processes", "state",
+    ];
 
     private static readonly string[] WhoColumns = ["id", "pid", "address", "user", "state", "bytes", "seconds", "command"];
 
@@ -26,29 +34,71 @@ internal static class Control
         {
             return CommandLine.ExitUsage;
         }
-        Errno e = Exchange(path, verb, out string answer);
-        if (e != Errno.None)
+        List<string[]> rows = [];
+        Errno e = verb == "who" ? AskWho(path, rows, out string fault) : Ask(path, verb, rows, out fault);
+        if (e != Errno.None || fault.Length > 0)
         {
-            CommandLine.Complain("aotftpd: " + Encoding.UTF8.GetString(path) + ": " + Explain(e) + "\n");
+            CommandLine.Complain("aotftpd: " + (e != Errno.None ? Encoding.UTF8.GetString(path) + ": " + Explain(e) : verb + ": " + fault) + "\n");
             return CommandLine.ExitFailed;
         }
-        string[] lines = answer.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        if (lines.Length == 0 || lines[0] != "ok")
-        {
-            string reason = lines.Length == 0 ? "the service closed the connection"
-                : lines[0].StartsWith("error ", StringComparison.Ordinal) ? lines[0][6..] : lines[0];
-            CommandLine.Complain("aotftpd: " + verb + ": " + reason + "\n");
-            return CommandLine.ExitFailed;
-        }
-        ReadOnlySpan<string> body = lines.AsSpan(1);
         CommandLine.Print(verb switch
         {
-            "status" => json ? StatusJson(body) : StatusText(body),
-            "who" => json ? WhoJson(body) : WhoText(body),
+            "status" => json ? StatusJson(rows[0]) : StatusText(rows[0]),
+            "who" => json ? WhoJson(rows) : PrivilegeTable.Aligned([WhoColumns, .. rows]),
             _ => json ? "{\"ok\":true}\n" : "",
         });
         return CommandLine.ExitOk;
     }
+
+    private static Errno Ask(byte[] path, string verb, List<string[]> rows, out string fault)
+    {
+        Errno e = Exchange(path, verb, out byte[] answer);
+        string[] lines = Encoding.UTF8.GetString(answer).Split('\n');
+        fault = e != Errno.None || lines[0] == "ok" ? "" : Reason(lines[0]);
+        rows.Add(lines.Length < 2 ? [] : lines[1].Split('\t'));
+        return e;
+    }
+
+    /// <summary>Asks until all have been told.</summary>
+    private static Errno AskWho(byte[] path, List<string[]> rows, out string fault)
+    {
+        int from = 0;
+        fault = "";
+        do
+        {
+            Errno e = Exchange(path, "who " + from, out byte[] answer);
+            if (e != Errno.None)
+            {
+                return e;
+            }
+            int next = answer.Length < 4 || answer[0] != 0 || !TryReadClients(answer, rows) ? -1 : BitConverter.ToUInt16(answer, 2);
+            if (next < 0 || (next > 0 && next <= from))
+            {
+                fault = Reason(Encoding.UTF8.GetString(answer).Split('\n')[0]);
+                return e;
+            }
+            from = next;
+        }
+        while (from > 0);
+        return Errno.None;
+    }
+
+    private static bool TryReadClients(ReadOnlySpan<byte> answer, List<string[]> rows)
+    {
+        FrameReader r = new(answer);
+        while (!r.Complete && !r.Short)
+        {
+            WhoRow row = WhoRow.Read(ref r);
+            rows.Add([row.Id.ToString(), row.Pid.ToString(), Printable(row.Address), Printable(row.User), Printable(row.State), row.Bytes.ToString(), row.Seconds.ToString(), Printable(row.Command)]);
+        }
+        return r.Complete;
+    }
+
+    private static string Printable(ReadOnlySpan<byte> text) =>
+        new(Array.ConvertAll(text.ToArray(), b => b is >= 0x20 and < 0x7F ? (char)b : '?'));
+
+    private static string Reason(string line) => line.Length == 0 ? "the service closed the connection"
+        : line.StartsWith("error ", StringComparison.Ordinal) ? line[6..] : "an answer of another version";
 
     /// <summary>A setting on the command line, else the named or default configuration, else the built-in path.</summary>
     internal static bool TryFindSocket(StartArguments where, out byte[] path)
@@ -97,9 +147,9 @@ internal static class Control
         return pid > 0;
     }
 
-    private static Errno Exchange(byte[] path, string verb, out string answer)
+    private static Errno Exchange(byte[] path, string verb, out byte[] answer)
     {
-        answer = "";
+        answer = [];
         Errno e = Libc.Socket(Libc.AF_UNIX, Libc.SOCK_SEQPACKET | Libc.SOCK_CLOEXEC, out int fd);
         if (e != Errno.None)
         {
@@ -120,15 +170,10 @@ internal static class Control
             {
                 return e;
             }
-            List<byte> all = [];
             byte[] packet = new byte[PacketBytesMax];
-            while ((e = Libc.Receive(fd, packet, 0, out int n)) == Errno.None && n > 0)
-            {
-                all.AddRange(packet.AsSpan(0, n));
-            }
-            answer = Encoding.UTF8.GetString([.. all]);
-            // A service that ends at our word may reset the connection behind its answer.
-            return e == Errno.ECONNRESET && all.Count > 0 ? Errno.None : e;
+            e = Libc.Receive(fd, packet, 0, out int n);
+            answer = packet[..n];
+            return e;
         }
         finally
         {
@@ -145,54 +190,32 @@ internal static class Control
         _ => ErrnoText.Name(e),
     };
 
-    private static string StatusText(ReadOnlySpan<string> body)
+    private static string StatusText(string[] values)
     {
         StringBuilder text = new();
-        foreach (string line in body)
+        foreach ((string name, string value) in StatusNames.Zip(values))
         {
-            foreach (string pair in line.Split('\t'))
-            {
-                int at = pair.IndexOf('=');
-                text.Append(at < 0 ? pair : pair[..at].PadRight(16) + " " + pair[(at + 1)..]).Append('\n');
-            }
+            text.Append(name.PadRight(16)).Append(' ').Append(value).Append('\n');
         }
         return text.ToString();
     }
 
-    private static string StatusJson(ReadOnlySpan<string> body)
+    private static string StatusJson(string[] values)
     {
         StringBuilder text = new("{");
-        foreach (string line in body)
+        foreach ((string name, string value) in StatusNames.Zip(values))
         {
-            foreach (string pair in line.Split('\t'))
-            {
-                int at = pair.IndexOf('=');
-                if (at > 0)
-                {
-                    AppendMember(text, pair[..at], pair[(at + 1)..]);
-                }
-            }
+            AppendMember(text, name, value);
         }
         return text.Append("}\n").ToString();
     }
 
-    private static string WhoText(ReadOnlySpan<string> body)
-    {
-        List<string[]> rows = [[.. WhoColumns]];
-        foreach (string line in body)
-        {
-            rows.Add(line.Split('\t', WhoColumns.Length));
-        }
-        return PrivilegeTable.Aligned(rows);
-    }
-
-    private static string WhoJson(ReadOnlySpan<string> body)
+    private static string WhoJson(List<string[]> rows)
     {
         StringBuilder text = new("[");
-        foreach (string line in body)
+        foreach (string[] fields in rows)
         {
             text.Append(text.Length > 1 ? ",\n{" : "{");
-            string[] fields = line.Split('\t', WhoColumns.Length);
             for (int i = 0; i < fields.Length; i++)
             {
                 AppendMember(text, WhoColumns[i], fields[i]);

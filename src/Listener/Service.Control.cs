@@ -1,4 +1,5 @@
-// The control socket: root (or whoever started the service) asks status, who, reload, stop. One packet there, text back, end.
+// The control socket: root (or whoever started the service) asks status, who, reload, stop. One packet there, one back, end.
+// The asker makes the words: here are values.
 // The socket file belongs to the start's user with mode 0600; the peer's uid is checked again here.
 using System;
 using System.Text;
@@ -9,7 +10,6 @@ namespace Aotftpd.Listener;
 
 internal sealed partial class Service
 {
-    private const int ControlPacketBytes = 32 * 1024;
     private const int ControlPeersMax = 8;
     private int _controlPeers;
     private bool _controlPaused;
@@ -46,91 +46,82 @@ internal sealed partial class Service
             return;
         }
         Libc.EpollDelete(_epoll, fd);
-        string verb = Encoding.ASCII.GetString(packet[..n]);
-        switch (verb)
+        switch (Encoding.ASCII.GetString(packet[..n]))
         {
             case "status":
-                AnswerControl(fd, "ok\n" + StatusAnswer());
+                AnswerControl(fd, Encoding.ASCII.GetBytes("ok\n" + StatusAnswer()));
                 break;
-            case "who":
-                AnswerControl(fd, "ok\n" + WhoAnswer());
+            case ['w', 'h', 'o', ' ', .. string from] when ushort.TryParse(from, out ushort tag):
+                AnswerControl(fd, WhoAnswer(tag));
                 break;
             case "reload" when _reloadAsker < 0:
                 _reloadAsker = fd;
                 Reload();
                 break;
             case "stop":
-                Libc.Send(fd, "ok\n"u8, Libc.MSG_DONTWAIT, out _);
-                AnswerControl(fd, "");
+                AnswerControl(fd, "ok\n"u8);
                 Stop(StopMilliseconds);
                 break;
             default:
-                AnswerControl(fd, "error unknown request, or another reload is under way\n");
+                AnswerControl(fd, "error unknown request, or another reload is under way\n"u8);
                 break;
         }
     }
 
-    /// <summary>Sends the text in packets and closes; an asker who does not read gets what fitted.</summary>
-    private void AnswerControl(int fd, string text)
+    private void AnswerControl(int fd, ReadOnlySpan<byte> packet)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
-        for (int at = 0; at < bytes.Length;)
-        {
-            int length = Math.Min(ControlPacketBytes, bytes.Length - at);
-            if (at + length < bytes.Length)
-            {
-                length = bytes.AsSpan(at, length).LastIndexOf((byte)'\n') + 1;
-            }
-            if (Libc.Send(fd, bytes.AsSpan(at, length), Libc.MSG_DONTWAIT, out _) != Errno.None)
-            {
-                break;
-            }
-            at += length;
-        }
+        Libc.Send(fd, packet, Libc.MSG_DONTWAIT, out _);
         Libc.Close(fd);
         _controlPeers--;
     }
 
+    /// <summary>What <c>aotftpd status</c> shows, in the order of its names.</summary>
     private string StatusAnswer()
     {
         int sessions = 0;
         ulong bytes = 0;
-        for (int i = 0; i < _clientCount; i++)
+        foreach (Client? c in _clients.AsSpan(0, _clientCount))
         {
-            sessions += _clients[i]!.State == ClientState.Session ? 1 : 0;
-            bytes += _clients[i]!.Bytes;
+            sessions += c!.State == ClientState.Session ? 1 : 0;
+            bytes += c.Bytes;
         }
-        int zygotes = Array.FindAll(_workers, w => w is { Role: Role.ZygoteWorkers or Role.ZygoteHost }).Length;
-        return "version=" + typeof(Service).Assembly.GetName().Version!.ToString(3) + "\n"
-            + "uptime_seconds=" + ((_now - _startedAt) / 1000) + "\n"
-            + "clients=" + _clientCount + "\n"
-            + "sessions=" + sessions + "\n"
-            + "max_clients=" + _settings.MaxClients + "\n"
-            + "accepted=" + _accepted + "\n"
-            + "refused=" + _refused + "\n"
-            + "bytes_of_sessions=" + bytes + "\n"
-            + "idle_workers=" + _idle.Count + "\n"
-            + "zygotes=" + zygotes + "\n"
-            + "processes=" + (Array.FindAll(_workers, w => w != null).Length + 1) + "\n"
-            + "state=" + (_stopping ? "stopping" : _reloading ? "reloading" : "serving") + "\n";
+        return string.Join('\t', typeof(Service).Assembly.GetName().Version!.ToString(3), (_now - _startedAt) / 1000, _clientCount, sessions,
+            _settings.MaxClients, _accepted, _refused, bytes, _idle.Count,
+            Array.FindAll(_workers, w => w is { Role: Role.ZygoteWorkers or Role.ZygoteHost }).Length, Array.FindAll(_workers, w => w != null).Length + 1,
+            _stopping ? "stopping" : _reloading ? "reloading" : "serving");
     }
 
-    private string WhoAnswer()
+    /// <summary>Clients by the tags of their workers from <paramref name="from"/> on, as many as a frame holds: whoever stays is in one answer of all, and in one only.</summary>
+    private ReadOnlySpan<byte> WhoAnswer(ushort from)
     {
-        StringBuilder text = new();
-        for (int i = 0; i < _clientCount; i++)
+        FrameWriter answer = new(_out, FrameKind.None);
+        int tag = from;
+        for (; tag < _workers.Length; tag++)
         {
-            Client c = _clients[i]!;
-            text.Append(c.Id).Append('\t').Append(c.Front?.HostPid ?? 0).Append('\t')
-                .Append(Encoding.ASCII.GetString(c.Address, 0, c.AddressLength)).Append('\t')
-                .Append(Printable(c.Account?.UserName ?? c.User.AsSpan(0, c.UserLength))).Append('\t')
-                .Append(c.State switch { ClientState.Session => "session", ClientState.Prelogin => "prelogin", _ => "login" }).Append('\t')
-                .Append(c.Bytes).Append('\t').Append((_now - c.ConnectedAt) / 1000).Append('\t')
-                .Append(c.Command == null ? "" : Encoding.ASCII.GetString(c.Command, 0, c.CommandLength)).Append('\n');
+            if (_workers[tag] is not { Client: { } c } w || c.Front != w)
+            {
+                continue;
+            }
+            FrameWriter longer = answer;
+            new WhoRow
+            {
+                Id = c.Id,
+                Pid = (uint)w.HostPid,
+                Bytes = c.Bytes,
+                Seconds = (uint)((_now - c.ConnectedAt) / 1000),
+                Address = c.Address.AsSpan(0, c.AddressLength),
+                User = c.Account?.UserName ?? c.User.AsSpan(0, c.UserLength),
+                State = c.State switch { ClientState.Session => "session"u8, ClientState.Prelogin => "prelogin"u8, _ => "login"u8 },
+                Command = c.Command.AsSpan(0, c.CommandLength),
+            }.Write(ref longer);
+            if (!longer.Fits)
+            {
+                break;
+            }
+            answer = longer;
         }
-        return text.ToString();
+        // Where to go on, in the head; 0 is the end.
+        BitConverter.TryWriteBytes(_out.AsSpan(2), tag < _workers.Length ? (ushort)tag : (ushort)0);
+        return answer.Frame;
     }
-
-    private static string Printable(ReadOnlySpan<byte> text) =>
-        new string(Array.ConvertAll(text.ToArray(), b => b is >= 0x20 and < 0x7F ? (char)b : '?'));
 }

@@ -191,7 +191,7 @@ internal sealed partial class Service
         Notify("READY=1\n");
         if (_reloadAsker >= 0)
         {
-            AnswerControl(_reloadAsker, taken ? "ok\n" : "error the new configuration was refused; the log says why\n");
+            AnswerControl(_reloadAsker, taken ? "ok\n"u8 : "error the new configuration was refused; the log says why\n"u8);
             _reloadAsker = -1;
         }
         if (_reloadAgain)

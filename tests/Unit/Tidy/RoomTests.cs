@@ -35,7 +35,7 @@ public sealed partial class RoomTests
         ["Workers"] = "Commands Config Ipc Logging Native Privilege Spawner Workers.Prelogin Workers.Session",
         ["Audit"] = "Config Ipc Native Privilege",
         ["Start"] = "Audit Config Ipc Listener Native Privilege Spawner Workers.Config",
-        ["Cli"] = "Audit Config Native Privilege Start Workers.Config",
+        ["Cli"] = "Audit Config Ipc Native Privilege Start Workers.Config",
     };
 
     private static string Root([CallerFilePath] string self = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(self)!, "..", "..", "..", "src"));
