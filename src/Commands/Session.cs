@@ -420,10 +420,15 @@ internal sealed class Session : ITreeWatch
     /// <summary>Shows that the session waits for a command.</summary>
     internal void ShowIdle()
     {
+        bool told = _stateLength != 0;
         _stateLength = 0;
         int end = _titlePrefix;
         Append(_title, "idle"u8, ref end);
         ProcessTitle.Set(_title.AsSpan(0, end));
+        if (told)
+        {
+            TellState();
+        }
     }
 
     /// <summary>Tells the listener what runs and how much was moved, for status and who.</summary>

@@ -545,12 +545,13 @@ public sealed class TransferTests
         File.WriteAllBytes(w.Root.Full("large"), new byte[50_000_000]);
         w.Ask("TYPE I");
         w.Fetch("RETR f");
-        Assert.True(WorkerFixture.Until(() => w.States.Contains("RETR f|1|3")), string.Join(' ', w.States));
+        Assert.True(WorkerFixture.Until(() => w.States.Contains("|1|3")), string.Join(' ', w.States));
         using Socket data = w.Passive();
         Assert.StartsWith("150 ", w.Ask("RETR large"), StringComparison.Ordinal);
         Assert.True(WorkerFixture.Until(() => w.States.Contains("RETR large|1|3")), string.Join(' ', w.States));
         data.Dispose();
         Assert.StartsWith("426 ", w.Reply(), StringComparison.Ordinal);
+        Assert.True(WorkerFixture.Until(() => w.States.Last().StartsWith("|1|", StringComparison.Ordinal)), string.Join(' ', w.States));
     }
 
     [Fact]
@@ -565,7 +566,7 @@ public sealed class TransferTests
             w.Fetch("RETR f");
         }
 
-        Assert.True(WorkerFixture.Until(() => w.States.Contains("RETR f|100|300")), string.Join(' ', w.States));
+        Assert.True(WorkerFixture.Until(() => w.States.Contains("|100|300")), string.Join(' ', w.States));
         Assert.InRange(w.States.Count, 1, 3 + ((Environment.TickCount64 - start) / 200));
     }
 }
