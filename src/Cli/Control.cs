@@ -1,7 +1,6 @@
 // The verbs: one packet to the control socket of the running service, its answer printed. Anyone may run this; the
 // socket's permissions decide who is heard. Protocol: SOCK_SEQPACKET, "status" | "who TAG" | "reload" | "stop" there, one packet
-// back: a line "ok" or "error TEXT", behind "ok" the values of a status; or, for who, four bytes and some clients (WhoRow), as
-// many as have room. The last two of the four bytes are the tag to go on with, 0 behind the last client.
+// back: a line "ok" or "error TEXT", behind "ok" the values of a status; or, for who, a frame with some of the clients (WhoRow).
 using System;
 using System.Collections.Generic;
 using System.Linq;
@@ -71,7 +70,7 @@ internal static class Control
             {
                 return e;
             }
-            int next = answer.Length < 4 || answer[0] != 0 || !TryReadClients(answer, rows) ? -1 : BitConverter.ToUInt16(answer, 2);
+            int next = answer.Length < 4 || BitConverter.ToUInt16(answer) != (ushort)FrameKind.WhoIs || !TryReadClients(answer, rows) ? -1 : BitConverter.ToUInt16(answer, 2);
             if (next < 0 || (next > 0 && next <= from))
             {
                 fault = Reason(Encoding.UTF8.GetString(answer).Split('\n')[0]);

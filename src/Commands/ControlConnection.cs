@@ -225,6 +225,14 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         return wanted && !AbortSeen && !Dead && !Link.Kicked;
     }
 
+    /// <summary>Waits for the listener's next word; false if it does not come in <paramref name="milliseconds"/>, or nothing more is to be said.</summary>
+    internal bool WaitForListener(int milliseconds)
+    {
+        Span<PollFd> fds = stackalloc PollFd[1] { new(Link.Fd, Libc.POLLIN) };
+        _pollFailed |= Libc.Poll(fds, milliseconds, out int ready) != Errno.None;
+        return !_pollFailed && ready > 0 && Link.Receive() && !Link.Kicked;
+    }
+
     /// <summary>Begins work that may be long: false if the client has taken it back already.</summary>
     internal bool MayBegin()
     {

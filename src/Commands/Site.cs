@@ -25,6 +25,9 @@ internal enum SiteGate : byte
 
     /// <summary>write_enable and symlink_enable.</summary>
     Link,
+
+    /// <summary>site_who_enable.</summary>
+    Who,
 }
 
 /// <summary>One sub-command.</summary>
@@ -70,6 +73,7 @@ internal static unsafe class Site
         new("MKDIR", "MKD", SiteGate.Write, "SITE MKDIR", &SiteVerbs.MakeDirectories),
         new("SYMLINK", "STOR", SiteGate.Link, "SITE SYMLINK", &SiteVerbs.SymbolicLink),
         new("UTIME", "MFMT", SiteGate.Time, "SITE UTIME", &SiteVerbs.Utime),
+        new("WHO", "SITE", SiteGate.Who, "", &SiteWho.Run),
     ];
 
     /// <summary>The rows, for tests.</summary>
@@ -133,6 +137,7 @@ internal static unsafe class Site
             SiteGate.Mode => settings.WriteEnable && settings.ChmodEnable,
             SiteGate.Link => settings.WriteEnable && settings.SymlinkEnable,
             SiteGate.Time => settings.WriteEnable && settings.MdtmWrite,
+            SiteGate.Who => settings.SiteWhoEnable,
             _ => true,
         };
     }

@@ -177,7 +177,8 @@ internal static class OptionIndex
     internal const int ModeZEnable = 167;
     internal const int VirtualHosts = 168;
     internal const int SymlinkEnable = 169;
+    internal const int SiteWhoEnable = 170;
 
     /// <summary>How many options there are.</summary>
-    internal const int Count = 170;
+    internal const int Count = 171;
 }

@@ -633,6 +633,8 @@ internal static class OptionTable
         Bool("symlink_enable"u8, false, Yes, S | A,
             "With write_enable, SITE SYMLINK makes symbolic links. Users who are kept in a root can only make such as lead to what lies "u8 +
             "below their own directory. Anonymous clients never may."u8),
+        Bool("site_who_enable"u8, false, Yes, S | A,
+            "SITE WHO shows the users, addresses and verbs of all sessions. Anonymous clients never may ask, nor guests with their rights."u8),
     ];
 
     private static ReadOnlySpan<byte> NoTls => "this version has no TLS yet"u8;

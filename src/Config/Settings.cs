@@ -201,6 +201,7 @@ internal sealed class Settings
     internal bool ModeZEnable => Flag(OptionIndex.ModeZEnable);
     internal byte[] VirtualHosts => Text(OptionIndex.VirtualHosts);
     internal bool SymlinkEnable => Flag(OptionIndex.SymlinkEnable);
+    internal bool SiteWhoEnable => Flag(OptionIndex.SiteWhoEnable);
     internal int MinUid => (int)Number(OptionIndex.MinUid);
     internal bool PerSourcePenalties => Flag(OptionIndex.PerSourcePenalties);
     internal int PerSourcePenaltyCrash => (int)Number(OptionIndex.PerSourcePenaltyCrash);

@@ -36,6 +36,8 @@ internal enum FrameKind : ushort
     NewSettings = 25,
     LogFiles = 26,
     Walls = 27,
+    Who = 28,
+    WhoIs = 29,
 }
 
 /// <summary>Roles of a process, as words of <c>ps</c> and of the log; sets of them where a row of the table needs it.</summary>
@@ -135,6 +137,8 @@ internal static class FrameTable
         new(FrameKind.NewSettings, Role.Config, Role.Listener, Phase.Becoming, true, 12, BytesMax, 0, 0),
         new(FrameKind.LogFiles, Role.Config, Role.Logger, Phase.None, false, 16, 16, 0, 4),
         new(FrameKind.Walls, Role.SpawnerWorkers, Role.Listener, Phase.None, true, 4, 1024, 0, 0),
+        new(FrameKind.Who, Role.Session, Role.Listener, Phase.Serving, false, 4, 4, 0, 0),
+        new(FrameKind.WhoIs, Role.Listener, Role.Session, Phase.None, false, 4, WhoRow.AnswerBytesMax, 0, 0),
     ];
 
     /// <summary>The row of <paramref name="kind"/>, or the empty row of <see cref="FrameKind.None"/>.</summary>

@@ -1,4 +1,5 @@
-// One client in an answer about who is there. The listener writes what it knows; whoever shows it makes the words.
+// One client in an answer about who is there: WHO_IS for a session, and one of the same form on the control socket. The number in
+// the head is the tag to go on with, 0 behind the last client. The listener writes what it knows; whoever shows it makes the words.
 using System;
 
 namespace Aotftpd.Ipc;
@@ -6,7 +7,10 @@ namespace Aotftpd.Ipc;
 /// <summary>One client, as the listener knows it.</summary>
 internal ref struct WhoRow
 {
-    /// <summary>The listener's number for it.</summary>
+    /// <summary>The longest WHO_IS: with one in a worker's queue there is still room for the other frames that it may not have read yet.</summary>
+    internal const int AnswerBytesMax = 704;
+
+    /// <summary>The listener's number for it; for the administrator only, as the next two.</summary>
     internal ulong Id;
 
     /// <summary>Bytes moved on data connections.</summary>
@@ -18,6 +22,9 @@ internal ref struct WhoRow
     /// <summary>Seconds since it came.</summary>
     internal uint Seconds;
 
+    /// <summary>Seconds since it last told what it does, or that it waits.</summary>
+    internal uint StateSeconds;
+
     /// <summary>Its address as text.</summary>
     internal ReadOnlySpan<byte> Address;
 
@@ -27,7 +34,7 @@ internal ref struct WhoRow
     /// <summary>A word for where it stands.</summary>
     internal ReadOnlySpan<byte> State;
 
-    /// <summary>What it does, printable; empty if it waits.</summary>
+    /// <summary>What it does, printable; empty if it waits. For a session the verb alone.</summary>
     internal ReadOnlySpan<byte> Command;
 
     /// <summary>Writes the fields behind what is there.</summary>
@@ -37,6 +44,7 @@ internal ref struct WhoRow
         w.U64(Bytes);
         w.U32(Pid);
         w.U32(Seconds);
+        w.U32(StateSeconds);
         w.Bytes(Address);
         w.Bytes(User);
         w.Bytes(State);
@@ -50,6 +58,7 @@ internal ref struct WhoRow
         Bytes = r.U64(),
         Pid = r.U32(),
         Seconds = r.U32(),
+        StateSeconds = r.U32(),
         Address = r.Bytes(),
         User = r.Bytes(),
         State = r.Bytes(),

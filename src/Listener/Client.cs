@@ -69,8 +69,8 @@ internal sealed class Client
     internal int AccountFd;
     internal byte[]? AnonymousPassword;
 
-    /// <summary>Monotonic milliseconds of the accept, of the last LOGIN and of the session's start.</summary>
-    internal long ConnectedAt, LoginAt, SessionAt;
+    /// <summary>Monotonic milliseconds of the accept, of the last LOGIN, and of the session's start or last STATE.</summary>
+    internal long ConnectedAt, LoginAt, StateAt;
 
     /// <summary>Monotonic milliseconds of the last BECOME.</summary>
     internal long BecomeAt;
@@ -81,8 +81,8 @@ internal sealed class Client
     /// <summary>KICK was sent; what comes next is KILL.</summary>
     internal bool Kicked;
 
-    /// <summary>port_enable and port_promiscuous as its session has them: it keeps the settings that it began with.</summary>
-    internal bool MayPort, MayPortElsewhere;
+    /// <summary>port_enable, port_promiscuous and site_who_enable as its session has them: it keeps the settings that it began with.</summary>
+    internal bool MayPort, MayPortElsewhere, MayWho;
 
     internal ulong Bytes;
     internal uint Files;
@@ -101,8 +101,8 @@ internal sealed class Client
         Failures = 0;
         Rest = AnonymousPassword = null;
         Account = null;
-        ConnectedAt = LoginAt = SessionAt = BecomeAt = 0;
-        LoginLogged = Kicked = MayPort = MayPortElsewhere = false;
+        ConnectedAt = LoginAt = StateAt = BecomeAt = 0;
+        LoginLogged = Kicked = MayPort = MayPortElsewhere = MayWho = false;
         Bytes = 0;
         Files = 0;
     }

@@ -11,6 +11,9 @@ namespace Aotftpd.Listener;
 internal sealed partial class Service
 {
     private const int ControlPeersMax = 8;
+
+    // Through so many one answer looks.
+    private const int WhoTagsMax = 1024;
     private int _controlPeers;
     private bool _controlPaused;
 
@@ -52,7 +55,7 @@ internal sealed partial class Service
                 AnswerControl(fd, Encoding.ASCII.GetBytes("ok\n" + StatusAnswer()));
                 break;
             case ['w', 'h', 'o', ' ', .. string from] when ushort.TryParse(from, out ushort tag):
-                AnswerControl(fd, WhoAnswer(tag));
+                AnswerControl(fd, WhoAnswer(tag, administrator: true));
                 break;
             case "reload" when _reloadAsker < 0:
                 _reloadAsker = fd;
@@ -91,28 +94,34 @@ internal sealed partial class Service
             _stopping ? "stopping" : _reloading ? "reloading" : "serving");
     }
 
-    /// <summary>Clients by the tags of their workers from <paramref name="from"/> on, as many as a frame holds: whoever stays is in one answer of all, and in one only.</summary>
-    private ReadOnlySpan<byte> WhoAnswer(ushort from)
+    /// <summary>
+    /// Clients by the tags of their workers from <paramref name="from"/> on, as many as a frame holds: whoever stays is in one of all answers,
+    /// and in one only. SECURITY: a session learns of sessions alone, and of them no number, process or path.
+    /// </summary>
+    private ReadOnlySpan<byte> WhoAnswer(ushort from, bool administrator)
     {
-        FrameWriter answer = new(_out, FrameKind.None);
-        int tag = from;
-        for (; tag < _workers.Length; tag++)
+        FrameWriter answer = new(_out.AsSpan(0, administrator ? FrameTable.BytesMax : WhoRow.AnswerBytesMax), FrameKind.WhoIs);
+        int tag = from, end = Math.Min(_workers.Length, from + WhoTagsMax);
+        for (; tag < end; tag++)
         {
-            if (_workers[tag] is not { Client: { } c } w || c.Front != w)
+            if (_workers[tag] is not { Client: { } c } w || c.Front != w || (!administrator && c.State != ClientState.Session))
             {
                 continue;
             }
             FrameWriter longer = answer;
+            ReadOnlySpan<byte> command = c.Command.AsSpan(0, c.CommandLength);
+            int verb = command.IndexOf((byte)' ');
             new WhoRow
             {
-                Id = c.Id,
-                Pid = (uint)w.HostPid,
-                Bytes = c.Bytes,
+                Id = administrator ? c.Id : 0,
+                Bytes = administrator ? c.Bytes : 0,
+                Pid = administrator ? (uint)w.HostPid : 0,
                 Seconds = (uint)((_now - c.ConnectedAt) / 1000),
+                StateSeconds = (uint)((_now - c.StateAt) / 1000),
                 Address = c.Address.AsSpan(0, c.AddressLength),
                 User = c.Account?.UserName ?? c.User.AsSpan(0, c.UserLength),
                 State = c.State switch { ClientState.Session => "session"u8, ClientState.Prelogin => "prelogin"u8, _ => "login"u8 },
-                Command = c.Command.AsSpan(0, c.CommandLength),
+                Command = administrator || verb < 0 ? command : command[..verb],
             }.Write(ref longer);
             if (!longer.Fits)
             {
@@ -120,7 +129,6 @@ internal sealed partial class Service
             }
             answer = longer;
         }
-        // Where to go on, in the head; 0 is the end.
         BitConverter.TryWriteBytes(_out.AsSpan(2), tag < _workers.Length ? (ushort)tag : (ushort)0);
         return answer.Frame;
     }

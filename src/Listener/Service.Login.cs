@@ -266,7 +266,7 @@ internal sealed partial class Service
     {
         c.State = ClientState.Session;
         CountWaiting(c, -1);
-        c.SessionAt = _now;
+        c.StateAt = _now;
         CloseNow(c.Fd);
         c.Fd = -1;
         c.Kicked = false;

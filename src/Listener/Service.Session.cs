@@ -1,4 +1,4 @@
-// What a session may ask: passive sockets, a connecting data socket, and to be shown in `status` and `who`.
+// What a session may ask: passive sockets, a connecting data socket, to be shown in `status` and `who`, and who else is there.
 using System;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
@@ -9,7 +9,7 @@ namespace Aotftpd.Listener;
 internal sealed partial class Service
 {
     // What a session may cost the listener in a second: a thousand batches of passive sockets, eight thousand files.
-    private const int CostPerSecond = 8_000, SocketsCost = 8, DataPortCost = 2, StateCost = 1;
+    private const int CostPerSecond = 8_000, SocketsCost = 8, WhoCost = 4, DataPortCost = 2, StateCost = 1;
     private const int CommandBytesMax = 96;
 
     private bool WithinBudget(Worker w, int cost)
@@ -54,6 +54,7 @@ internal sealed partial class Service
         Settings own = c.Account!.UserSettings.Length > 0 && Snapshot.TryDeserialize(c.Account.UserSettings, out Snapshot users) ? users.Settings : _settings;
         c.MayPort = own.PortEnable;
         c.MayPortElsewhere = own.PortPromiscuous;
+        c.MayWho = own.SiteWhoEnable && !c.Account.AnonPrivileges;
     }
 
     /// <summary>
@@ -108,6 +109,18 @@ internal sealed partial class Service
         }
     }
 
+    private void OnWho(Worker w, ReadOnlySpan<byte> frame)
+    {
+        if (!w.Client!.MayWho)
+        {
+            Offence(w, "asked for the other sessions, which it may not");
+        }
+        else if (WithinBudget(w, WhoCost))
+        {
+            TrySend(w, WhoAnswer(ShortFrame.Value(frame), administrator: false));
+        }
+    }
+
     private void OnState(Worker w, ReadOnlySpan<byte> frame)
     {
         Client c = w.Client!;
@@ -122,6 +135,7 @@ internal sealed partial class Service
         }
         c.Bytes = state.Bytes;
         c.Files = state.Files;
+        c.StateAt = _now;
         c.Command ??= new byte[CommandBytesMax];
         c.CommandLength = Math.Min(state.Command.Length, CommandBytesMax);
         for (int i = 0; i < c.CommandLength; i++)

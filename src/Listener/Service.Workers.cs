@@ -390,6 +390,9 @@ internal sealed partial class Service
             case FrameKind.State:
                 OnState(w, frame);
                 break;
+            case FrameKind.Who:
+                OnWho(w, frame);
+                break;
             case FrameKind.NewSettings:
                 OnNewSettings(w, frame);
                 break;

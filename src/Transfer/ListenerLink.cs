@@ -10,8 +10,9 @@ namespace Aotftpd.Transfer;
 /// <summary>Frames between a session and the listener.</summary>
 internal sealed class ListenerLink
 {
-    // The longest frame that a session may hear has eight bytes; a longer one is cut and counts as a fault.
-    private const int FrameBytes = 64;
+    // The longest frame that a session may hear; a longer one is cut and counts as a fault.
+    private const int FrameBytes = WhoRow.AnswerBytesMax;
+    private const int RequestBytes = 64;
 
     /// <summary>Room for a frame of STATE.</summary>
     internal const int StateBytesMax = 320;
@@ -28,6 +29,10 @@ internal sealed class ListenerLink
     private bool _dataAnswered;
     private bool _dataPending;
     private int _answersToDrop;
+
+    private byte[] _who = [];
+    private int _whoLength;
+    private bool _whoPending;
 
     /// <summary>Takes over the use of the socket to the listener.</summary>
     internal ListenerLink(int fd)
@@ -71,7 +76,7 @@ internal sealed class ListenerLink
                 return false;
             }
             int errno = kind is not (FrameKind.SocketsAre or FrameKind.DataSocket) ? 0 : e == Errno.None ? ErrnoFrame.Read(frame[..length]) : (int)Errno.EMFILE;
-            Take(kind, errno, descriptors[..count]);
+            Take(kind, errno, frame[..length], descriptors[..count]);
         }
         return false;
     }
@@ -119,7 +124,7 @@ internal sealed class ListenerLink
     internal Errno AskForDataSocket(int port, ReadOnlySpan<byte> address16)
     {
         AbandonDataSocket();
-        Span<byte> buffer = stackalloc byte[FrameBytes];
+        Span<byte> buffer = stackalloc byte[RequestBytes];
         DataPortFrame request = new() { Port = (ushort)port, Address16 = address16 };
         Errno e = Send(request.Write(buffer).Frame);
         _dataPending = e == Errno.None;
@@ -153,7 +158,24 @@ internal sealed class ListenerLink
         }
     }
 
-    private void Take(FrameKind kind, int errno, ReadOnlySpan<int> descriptors)
+    /// <summary>Asks for sessions from a tag on: WHO. EAGAIN as long as an answer is outstanding.</summary>
+    internal Errno AskWho(ushort from)
+    {
+        _whoLength = 0;
+        Span<byte> buffer = stackalloc byte[RequestBytes];
+        Errno e = _whoPending ? Errno.EAGAIN : Send(ShortFrame.Write(buffer, FrameKind.Who, from));
+        _whoPending |= e == Errno.None;
+        return e;
+    }
+
+    /// <summary>True once WHO_IS is here; it lives until the next <see cref="AskWho"/>.</summary>
+    internal bool TryTakeWho(out ReadOnlySpan<byte> answer)
+    {
+        answer = _who.AsSpan(0, _whoLength);
+        return _whoLength > 0;
+    }
+
+    private void Take(FrameKind kind, int errno, ReadOnlySpan<byte> frame, ReadOnlySpan<int> descriptors)
     {
         switch (kind)
         {
@@ -169,6 +191,12 @@ internal sealed class ListenerLink
                 _dataAnswered = true;
                 _dataErrno = errno;
                 _dataSocket = descriptors.IsEmpty ? -1 : descriptors[0];
+                break;
+            case FrameKind.WhoIs when _whoPending:
+                _whoPending = false;
+                _who = _who.Length == 0 ? new byte[FrameBytes] : _who;
+                frame.CopyTo(_who);
+                _whoLength = frame.Length;
                 break;
             case FrameKind.Drain:
                 Draining = true;

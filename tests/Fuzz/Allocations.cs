@@ -249,7 +249,7 @@ internal sealed class Allocations
             "PASS x", "USER anna", "USER x", "REIN", "SMNT x", "PWD", "XPWD", "RANG 1 2\nREST 0", "RANG x", "REST 5\nREST 0", "REST x", "RNFR a.txt\nRNTO moved\nRNFR moved\nRNTO a.txt", "RNFR none", "RNTO x",
             "SITE CHMOD 600 a.txt", "SITE CHMOD 600 none", "SITE UMASK", "SITE UMASK 022", "SITE HELP", "SITE COPY a.txt copy\nDELE copy", "SITE COPY none copy", "SITE CPFR a.txt\nSITE CPTO copy\nDELE copy",
             "SITE CPFR none", "SITE CPTO x", "SITE IDLE", "SITE IDLE 15", "SITE MKDIR m/n\nRMDA m", "SITE MKDIR a.txt/x", "SITE SYMLINK a.txt made\nDELE made", "SITE SYMLINK / x", "SITE UTIME 20200101000000 a.txt",
-            "SITE UTIME a.txt 20200101000000 20200101000000 20200101000000 UTC", "SITE UTIME none", "SITE X", "SITE", "SIZE a.txt", "SIZE none", "STAT", "STAT .", "STAT none", "STAT sub -la", "STRU F", "STRU X", "SYST",
+            "SITE UTIME a.txt 20200101000000 20200101000000 20200101000000 UTC", "SITE UTIME none", "SITE WHO", "SITE WHO x", "SITE X", "SITE", "SIZE a.txt", "SIZE none", "STAT", "STAT .", "STAT none", "STAT sub -la", "STRU F", "STRU X", "SYST",
             "TYPE A\nTYPE I", "TYPE X", "HASH a.txt", "HASH none", "XCRC a.txt", "XMD5 a.txt", "XSHA1 a.txt", "XSHA256 big", "XSHA512 \"a.txt\" 1 4", "PBSZ 0", "BOGUS", "", "VERYLONGVERBTHATNOBODYHAS x", "NOOP \0",
             "\u00ff\u00f4\u00ff\u00f2NOOP", "CWD " + new string('x', 3000), "SIZE " + new string('y', 300), "MLST new\nline",
         })
@@ -312,7 +312,7 @@ internal sealed class Allocations
     private static Snapshot[] MakeSnapshots()
     {
         Settings all = Settings.Defaults.With(OptionIndex.LocalEnable, true).With(OptionIndex.WriteEnable, true).With(OptionIndex.LsRecurseEnable, true)
-            .With(OptionIndex.AsciiUploadEnable, true).With(OptionIndex.AsciiDownloadEnable, true).With(OptionIndex.ModeZEnable, true).With(OptionIndex.SymlinkEnable, true)
+            .With(OptionIndex.AsciiUploadEnable, true).With(OptionIndex.AsciiDownloadEnable, true).With(OptionIndex.ModeZEnable, true).With(OptionIndex.SymlinkEnable, true).With(OptionIndex.SiteWhoEnable, true)
             .With(OptionIndex.LegacyCharset, "windows-1252"u8.ToArray()).With(OptionIndex.DirmessageEnable, true).With(OptionIndex.LogFtpProtocol, true).With(OptionIndex.TildeUserEnable, true);
         Settings[] settings = new Settings[(int)Who.Named + 1];
         settings[(int)Who.Prelogin] = all.With(OptionIndex.FtpdBanner, "Ready"u8.ToArray());

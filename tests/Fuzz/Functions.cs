@@ -426,9 +426,24 @@ internal static class Functions
             FrameKind.Attach or FrameKind.Identify => AttachFrame.TryRead(frame, out _),
             FrameKind.Reload => ReloadFrame.TryRead(frame, out _, out _, out _),
             FrameKind.NewSettings => NewSettingsFrame.TryRead(frame, out _),
+            FrameKind.WhoIs => ReadWho(frame),
             FrameKind.LogFiles => LogFilesFrame.TryRead(frame, m.Below(5), out _),
             _ => true,
         };
+    }
+
+    private static bool ReadWho(byte[] frame)
+    {
+        FrameReader rows = new(frame);
+        int left = frame.Length;
+        while (!rows.Complete && !rows.Short)
+        {
+            WhoRow row = WhoRow.Read(ref rows);
+            left -= row.Address.Length + row.User.Length + row.State.Length + row.Command.Length + 1;
+            Check(rows.Short || left >= 0, "more rows than bytes");
+        }
+
+        return !rows.Short;
     }
 
     private static readonly byte[] s_snapshot = Snapshot.Empty.With(Settings.Defaults.With(OptionIndex.DenyFile, "{*.a,b}"u8.ToArray()).With(OptionIndex.WriteEnable, true)).Serialize(RoleMask.Session);

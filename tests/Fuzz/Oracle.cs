@@ -197,6 +197,11 @@ internal sealed class Oracle
             return "SITE for an anonymous client";
         }
 
+        if (profile != Profile.Local && name == "SITE" && code == 211)
+        {
+            return "SITE WHO without its option";
+        }
+
         return profile == Profile.Denied && Denied.Contains(name) ? "a verb of cmds_denied" : null;
     }
 

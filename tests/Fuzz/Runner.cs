@@ -227,10 +227,10 @@ internal sealed class Runner
         Settings[] settings = new Settings[Input.Profiles];
         settings[(int)Profile.Prelogin] = all.With(OptionIndex.FtpdBanner, Encoding.Latin1.GetBytes("Ready \u00e9"));
         settings[(int)Profile.List] = all.With(OptionIndex.UserlistEnable, true).With(OptionIndex.NoAnonPassword, true).With(OptionIndex.LogFtpProtocol, true);
-        settings[(int)Profile.Local] = all.With(OptionIndex.ModeZEnable, true).With(OptionIndex.LegacyCharset, "ISO-8859-1"u8.ToArray()).With(OptionIndex.DirmessageEnable, true).With(OptionIndex.LogFtpProtocol, true);
+        settings[(int)Profile.Local] = all.With(OptionIndex.SiteWhoEnable, true).With(OptionIndex.ModeZEnable, true).With(OptionIndex.LegacyCharset, "ISO-8859-1"u8.ToArray()).With(OptionIndex.DirmessageEnable, true).With(OptionIndex.LogFtpProtocol, true);
         settings[(int)Profile.ReadOnly] = anonymous;
         settings[(int)Profile.Anonymous] = anonymous;
-        settings[(int)Profile.Rich] = all.With(OptionIndex.HideIds, true).With(OptionIndex.DeleteFailedUploads, true).With(OptionIndex.AnonUploadEnable, true).With(OptionIndex.AnonMkdirWriteEnable, true).With(OptionIndex.AnonOtherWriteEnable, true);
+        settings[(int)Profile.Rich] = all.With(OptionIndex.SiteWhoEnable, true).With(OptionIndex.HideIds, true).With(OptionIndex.DeleteFailedUploads, true).With(OptionIndex.AnonUploadEnable, true).With(OptionIndex.AnonMkdirWriteEnable, true).With(OptionIndex.AnonOtherWriteEnable, true);
         settings[(int)Profile.Denied] = all.With(OptionIndex.CmdsDenied, Encoding.ASCII.GetBytes(Oracle.DeniedVerbs))
             .With(OptionIndex.DenyFile, "{*.txt,secret*}"u8.ToArray()).With(OptionIndex.HideFile, "{.*,big}"u8.ToArray());
         Snapshot[] snapshots = new Snapshot[settings.Length];

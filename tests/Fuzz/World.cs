@@ -289,6 +289,14 @@ internal sealed class World
                 }
 
                 break;
+            case FrameKind.Who:
+                // Two answers, the second behind the tag that the first has named.
+                Span<byte> room = stackalloc byte[WhoRow.AnswerBytesMax];
+                FrameWriter who = new(room, FrameKind.WhoIs);
+                new WhoRow { Seconds = 1, StateSeconds = 1, Address = "192.0.2.1"u8, User = "b\nert\u00ff"u8, State = "session"u8, Command = "RETR"u8 }.Write(ref who);
+                BinaryPrimitives.WriteUInt16LittleEndian(room[2..], (ushort)(ShortFrame.Value(frame) == 0 ? 7 : 0));
+                Libc.SendFrame(_link, who.Frame, [], 0);
+                break;
             case FrameKind.Login:
                 LoginOutcome outcome = (_script & 15) switch { 0 => LoginOutcome.DeniedClose, 1 => LoginOutcome.Unavailable, _ => LoginOutcome.Denied };
                 Libc.SendFrame(_link, ShortFrame.Write(answer, FrameKind.LoginResult, (ushort)outcome), [], 0);

@@ -301,7 +301,7 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
         return error;
     }
 
-    /// <summary>s requests for sockets, p for a data connection to the client's port 1024, t words for status.</summary>
+    /// <summary>s requests for sockets, p for a data connection to the client's port 1024, u for the other sessions, t words for status.</summary>
     private void Flood(char kind, int rate, int seconds)
     {
         const int TicksPerSecond = 50, UnreadMax = 4;
@@ -309,6 +309,7 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
         {
             'p' => new DataPortFrame { Port = 1024, Address16 = new byte[16] }.Write(_frame).Frame.ToArray(),
             's' => [(byte)FrameKind.Sockets, 0, 0, 0],
+            'u' => [(byte)FrameKind.Who, 0, 0, 0],
             _ => new StateFrame { Bytes = 1, Files = 1, Command = "RETR x"u8 }.Write(_frame).Frame.ToArray(),
         };
         long start = Libc.MonotonicMicroseconds(), end = start + (seconds * 1_000_000L), sent = 0;
@@ -408,6 +409,7 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
             2 => new VerdictFrame { Accepted = true, AccountBytes = 100 }.Write(buffer).Frame.Length,
             3 => ShortFrame.Write(buffer, FrameKind.Sockets).Length,
             4 => new ChildFrame((ushort)Chance(300), Chance(300), 0).Write(buffer, Chance(2) == 0 ? FrameKind.Spawned : FrameKind.Exited).Length,
+            5 => ShortFrame.Write(buffer, FrameKind.Who, (ushort)Chance(300)).Length,
             _ => new StateFrame { Bytes = 1, Files = 1, Command = "RETR x"u8 }.Write(buffer).Frame.Length,
         };
         switch (Chance(6))

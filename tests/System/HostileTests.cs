@@ -199,11 +199,12 @@ public sealed class HostileTests(ITestOutputHelper output)
     [InlineData("s 900")]
     [InlineData("p 3600")]
     [InlineData("t 7200")]
+    [InlineData("u 1800")]
     public void Legal_frames_of_many_sessions_at_once(string flood)
     {
         Assert.SkipUnless(Sys.Long, "make test-long");
-        using Server s = Server.Start(Config, x => x.Put("f", "x"), Puppet.Binary), calm = Calm();
-        List<Puppet> sessions = [.. Enumerable.Range(0, 50).Select(_ => Puppet.Session(s))];
+        using Server s = Server.Start(Config + "site_who_enable=YES\n", x => x.Put("f", "x"), Puppet.Binary), calm = Calm();
+        List<Puppet> sessions = [.. Enumerable.Range(0, 50).Select(_ => Puppet.Session(s, Users.Alice + ":alice-pass"))];
         sessions.ForEach(p => p.Do("R"));
         OneLogin(s);
         OneLogin(calm);

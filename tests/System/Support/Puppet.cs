@@ -54,11 +54,11 @@ internal sealed class Puppet : IDisposable
         return p;
     }
 
-    /// <summary>A client whose session is hostile and has not said READY.</summary>
-    internal static Puppet Session(Server s)
+    /// <summary>A client whose session is hostile and has not said READY; it logs in as USER:PASSWORD.</summary>
+    internal static Puppet Session(Server s, string login = "ftp:x")
     {
         Puppet p = Prelogin(s);
-        p.Order("R;g ftp:x");
+        p.Order("R;g " + login);
         p.Expect("hello session");
         return p;
     }

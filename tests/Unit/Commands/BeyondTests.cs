@@ -393,4 +393,68 @@ public sealed class BeyondTests
         Assert.Equal("426 Stopped.", w.Reply());
         Assert.Equal("226 ABOR successful.", w.Reply());
     }
+
+    private static byte[] WhoFrame(ushort next, params (string User, string Address, string Command)[] rows)
+    {
+        byte[] buffer = new byte[WhoRow.AnswerBytesMax];
+        FrameWriter frame = new(buffer, FrameKind.WhoIs);
+        foreach ((string user, string address, string command) in rows)
+        {
+            new WhoRow { Seconds = 61, StateSeconds = 7, User = WorkerFixture.B(user), Address = WorkerFixture.B(address), State = "session"u8, Command = WorkerFixture.B(command) }.Write(ref frame);
+        }
+
+        Assert.True(frame.Fits);
+        BitConverter.TryWriteBytes(buffer.AsSpan(2), next);
+        return frame.Frame.ToArray();
+    }
+
+    private const string WhoHead = "211-Address, seconds since it came, command, seconds since then, user:\n";
+
+    [Fact]
+    public void SITE_WHO_shows_the_sessions_where_its_option_says_so()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.SiteWhoEnable, true));
+        Assert.EndsWith(" WHO", w.Ask("SITE HELP"), StringComparison.Ordinal);
+        Assert.Equal("501 SITE WHO takes no argument.", w.Ask("SITE WHO anna"));
+        w.WhoIs = from => WhoFrame(0, ("anna", "192.0.2.1", "SITE"));
+        Assert.Equal(WhoHead + " 192.0.2.1 61 SITE 7 anna\n211 1 session.", w.Ask("SITE WHO"));
+
+        // Nobody's name makes another line, another column or a sequence of the terminal; nor does what a session says of itself.
+        w.WhoIs = from => from == 0 ? WhoFrame(300, ("a b", "2001:db8::1", ""), ("211 End\r\n\u001b[2J\u00ff\u009b", "192.0.2.2", "\u001b" + new string('x', 80)))
+            : WhoFrame(0, ("last", "192.0.2." + from, "RETR"));
+        Assert.Equal(WhoHead + " 2001:db8::1 61 - 7 a b\n 192.0.2.2 61 ?xxxxxxxxxxxxxxx 7 211 End???[2J??\n 192.0.2.300 61 RETR 7 last\n211 3 sessions.", w.Ask("SITE WHO"));
+        Assert.StartsWith("200 ", w.Ask("NOOP"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SITE_WHO_is_there_for_nobody_else()
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        Assert.Equal("500 Unknown SITE command.", w.Ask("SITE WHO"));
+        using WorkerFixture anonymous = WorkerFixture.AnonymousSession((OptionIndex.SiteWhoEnable, true));
+        Assert.Equal(Denied, anonymous.Ask("SITE WHO"));
+    }
+
+    [Fact]
+    public void SITE_WHO_says_when_it_is_not_complete()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.SiteWhoEnable, true));
+        w.WhoIs = from => WhoFrame(2, ("anna", "192.0.2.1", ""))[..^1];
+        Assert.Equal(WhoHead + "211 0 sessions (not complete).", w.Ask("SITE WHO"));
+
+        // An administrator ends the session amid its list.
+        w.WhoIs = from =>
+        {
+            if (from == 5)
+            {
+                w.Order(FrameKind.Kick);
+            }
+
+            return WhoFrame((ushort)(from + 1), ("anna", "192.0.2.1", ""));
+        };
+        string[] lines = w.Ask("SITE WHO").Split('\n');
+        Assert.EndsWith(" sessions (not complete).", lines[^1], StringComparison.Ordinal);
+        Assert.InRange(lines.Length, 4, 2 + 8);
+        Assert.StartsWith("421 ", w.Reply(), StringComparison.Ordinal);
+    }
 }

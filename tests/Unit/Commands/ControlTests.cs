@@ -156,7 +156,7 @@ public sealed class ControlTests
         w.Root.Write("f");
         string[] commands = ["NOOP", "PWD", "SIZE f", "TYPE I", "CWD .", "MDTM f", "FEAT", "RNFR f", "RNTO f", "STAT", "EPSV x",
             "HASH f", "XCRC f", "XMD5 f", "XSHA512 f", "OPTS HASH SHA-256", "RANG 1 0", "CLNT x", "CSID", "LANG EN", "MFF Modify=20100203040506; f",
-            "SITE COPY f g", "SITE CPFR f", "SITE CPTO g", "SITE MKDIR d/e", "RMDA d", "SITE UTIME 20100203040506 f", "SITE IDLE 60", "SITE HELP", "HELP", "MLST f", "AVBL f", "HELP RETR", "HELP SITE", "MODE S", "OPTS UTF8 ON", "HOST x"];
+            "SITE COPY f g", "SITE CPFR f", "SITE CPTO g", "SITE MKDIR d/e", "RMDA d", "SITE UTIME 20100203040506 f", "SITE IDLE 60", "SITE WHO", "SITE HELP", "HELP", "MLST f", "AVBL f", "HELP RETR", "HELP SITE", "MODE S", "OPTS UTF8 ON", "HOST x"];
         byte[] round = Encoding.ASCII.GetBytes(string.Join("\r\n", commands) + "\r\nSYST\r\n");
         byte[] sink = new byte[65536];
         for (int i = 0; i < 20; i++)

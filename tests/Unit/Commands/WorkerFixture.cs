@@ -119,6 +119,9 @@ internal sealed class WorkerFixture : IDisposable
 
     internal ConcurrentQueue<Claim> Claims { get; } = new();
 
+    /// <summary>The answer to WHO by the tag that was asked for.</summary>
+    internal Func<ushort, byte[]>? WhoIs { get; set; }
+
     /// <summary>What was asked of DATA_PORT last.</summary>
     internal int PortAsked { get; private set; }
 
@@ -450,6 +453,9 @@ internal sealed class WorkerFixture : IDisposable
                     Libc.SendFrame(_listenerEnd, ErrnoFrame.Write(new byte[8], FrameKind.DataSocket, errno), errno == 0 ? [(int)active.Handle] : [], 0);
                 }
 
+                break;
+            case FrameKind.Who when WhoIs is { } answer:
+                Tell(answer(ShortFrame.Value(frame)));
                 break;
             default:
                 _bug = new InvalidOperationException("frame " + kind);

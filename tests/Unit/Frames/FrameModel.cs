@@ -11,7 +11,7 @@ internal sealed record ModelFrame(int Id, string Name, string From, string To, i
 
 internal static class FrameModel
 {
-    internal const int Longest = 4096, MostDescriptors = 16, UnknownId = 28;
+    internal const int Longest = 4096, MostDescriptors = 16, UnknownId = 30;
 
     private const string Spawners = "SpawnerWorkers SpawnerHost ZygoteWorkers ZygoteHost";
 
@@ -44,6 +44,8 @@ internal static class FrameModel
         new(25, "NewSettings", "Config", "Listener", 12, Longest, 0, 0),
         new(26, "LogFiles", "Config", "Logger", 16, 16, 0, 4),
         new(27, "Walls", "SpawnerWorkers", "Listener", 4, 1024, 0, 0),
+        new(28, "Who", "Session", "Listener", 4, 4, 0, 0),
+        new(29, "WhoIs", "Listener", "Session", 4, 704, 0, 0),
     ];
 
     internal static readonly Role[] Roles =
