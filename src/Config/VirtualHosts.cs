@@ -12,6 +12,9 @@ internal static class VirtualHosts
     /// <summary>Bytes of a mark.</summary>
     internal const int MarkBytes = 5;
 
+    /// <summary>Bytes of an address, IPv4 as its v4-mapped form.</summary>
+    internal const int AddressBytes = 16;
+
     /// <summary>Cuts the first entry off; false at the end of the list. <paramref name="root"/> is empty for the root that all others have.</summary>
     internal static bool TryTake(scoped ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> root)
     {
@@ -25,13 +28,33 @@ internal static class VirtualHosts
         return !entry.IsEmpty;
     }
 
-    /// <summary>The key of a name: never 0, and the same in any letter case, with or without a dot at the end.</summary>
+    /// <summary>
+    /// Reads an address that stands for a name, IPv4 as it is or IPv6 in brackets, in network order; false for anything else. A zone
+    /// (RFC 4007 11) means something only on the machine that wrote it, and is no part of an address in brackets (RFC 3986 3.2.2).
+    /// </summary>
+    internal static bool TryReadAddress(ReadOnlySpan<byte> name, Span<byte> address)
+    {
+        if (name.StartsWith("["u8))
+        {
+            return name.EndsWith("]"u8) && Addresses.TryParseIpv6(name[1..^1], address);
+        }
+
+        address[..10].Clear();
+        address[10..12].Fill(0xFF);
+        bool read = Addresses.TryParseIpv4(name, out uint number);
+        BinaryPrimitives.WriteUInt32BigEndian(address[12..], number);
+        return read;
+    }
+
+    /// <summary>The key of a name: never 0, and the same in any letter case, with or without a dot at the end; of an address, however it is written.</summary>
     internal static uint KeyOf(ReadOnlySpan<byte> name)
     {
+        Span<byte> address = stackalloc byte[AddressBytes];
+        bool number = TryReadAddress(name, address);
         uint key = 0x811C9DC5;
-        foreach (byte b in name.EndsWith("."u8) ? name[..^1] : name)
+        foreach (byte b in number ? address : name.EndsWith("."u8) ? name[..^1] : name)
         {
-            key = (key ^ (b is >= (byte)'A' and <= (byte)'Z' ? (uint)b + 32 : b)) * 0x01000193;
+            key = (key ^ (!number && b is >= (byte)'A' and <= (byte)'Z' ? (uint)b + 32 : b)) * 0x01000193;
         }
 
         return key == 0 ? 1 : key;

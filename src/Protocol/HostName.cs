@@ -8,7 +8,7 @@ internal static class HostName
 {
     private const int BytesMax = 253, LabelBytesMax = 63;
 
-    /// <summary>True for a domain name or an IPv4 address, and for an IPv6 address in brackets.</summary>
+    /// <summary>True for a domain name or an IPv4 address, and for what has the letters of an IPv6 address, in brackets.</summary>
     public static bool IsValid(ReadOnlySpan<byte> name)
     {
         if (name.IsEmpty || name.Length > BytesMax)

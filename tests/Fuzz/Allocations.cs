@@ -301,7 +301,7 @@ internal sealed class Allocations
         }
 
         // Anything else is an error before the login, of which a client has few; and so it has of passwords.
-        foreach (string lines in new[] { "USER anna", "USER anonymous", "USER " + new string('x', 600), "FEAT", "OPTS UTF8 ON", "OPTS X", "HOST ftp.example.org", "HOST -", "PASS x", "USER anna\nPASS x", "PASS \0" })
+        foreach (string lines in new[] { "USER anna", "USER anonymous", "USER " + new string('x', 600), "FEAT", "OPTS UTF8 ON", "OPTS X", "HOST ftp.example.org", "HOST [2001:db8::1]", "HOST 192.0.2.1", "HOST -", "PASS x", "USER anna\nPASS x", "PASS \0" })
         {
             units.Add(new(Who.Prelogin, lines, Script: 2));
         }

@@ -1,6 +1,7 @@
 // Logins through real PAM, and where a user stands afterwards: jails, homes, lists, guests, per-user files.
 using System;
 using System.IO;
+using System.Net;
 using System.Linq;
 using Xunit;
 
@@ -204,6 +205,33 @@ public sealed class LoginTests : IDisposable
             Assert.Contains("\"/\"", c.Expect(257).Text);
             Assert.Equal([file], c.Lines("NLST"));
             c.Do("SIZE ../" + (file == "of-a" ? "b/of-b" : "a/of-a"), 550);
+        }
+        s.Stop();
+    }
+
+    /// <summary>Both kinds of address on one socket, where those of IPv4 are v4-mapped.</summary>
+    [Fact]
+    public void An_address_is_a_host_where_it_is_listed_or_where_the_client_has_reached_it()
+    {
+        using Server s = Server.Start("listen=NO\nlisten_ipv6=YES\nlisten_address-=\nvirtual_hosts=a.example 127.0.0.2=$DIR/b [::0002]=$DIR/b\n", x =>
+        {
+            x.Put("usual", "");
+            System.IO.Directory.CreateDirectory(x.DirectoryPath + "/b");
+            System.IO.File.WriteAllText(x.DirectoryPath + "/b/of-b", "");
+            Sys.Chmod(x.DirectoryPath + "/b", 755);
+        });
+        foreach ((string reached, string host, string? file) in new (string, string, string?)[]
+        {
+            ("127.0.0.1", "127.0.0.1", "usual"), ("127.0.0.1", "[::ffff:127.0.0.1]", "usual"), ("127.0.0.1", "127.0.0.2", "of-b"), ("127.0.0.2", "127.0.0.2", "of-b"),
+            ("127.0.0.2", "127.0.0.1", null), ("127.0.0.1", "[::1]", null), ("::1", "[::1]", "usual"), ("::1", "[0:0::0001]", "usual"), ("::1", "[::2]", "of-b"),
+            ("::1", "127.0.0.1", null), ("::1", "[fe80::1]", null),
+        })
+        {
+            using FtpConversation c = new(IPAddress.Parse(reached), s.Port);
+            c.Expect(220);
+            c.Do("HOST " + host, file == null ? 504 : 220);
+            c.Login();
+            Assert.Equal([file ?? "usual"], c.Lines("NLST"));
         }
         s.Stop();
     }

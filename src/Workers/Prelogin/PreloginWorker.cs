@@ -39,11 +39,12 @@ internal sealed class PreloginDialogue
     private bool _userIsTooLong;
     private int _errors;
     private uint _host;
-    private readonly SocketAddress _peer;
+    private readonly SocketAddress _peer, _local;
 
     internal PreloginDialogue(in WorkerBirth birth)
     {
         _peer = birth.Peer;
+        _local = birth.Local;
         _snapshot = birth.Snapshot;
         _settings = birth.Snapshot.Settings;
         _control = new ControlConnection(birth.ClientFd, new ListenerLink(birth.ListenerFd), birth.LogFd, Limits.RestOfInputBytesMax - VirtualHosts.MarkBytes)
@@ -185,23 +186,28 @@ internal sealed class PreloginDialogue
     }
 
     // RFC 7151 3: without virtual_hosts there is one host here, whatever it is called. The greeting is the answer, and a name given to USER before
-    // is forgotten.
+    // is forgotten. Who has no name for us asks for the address that he has reached: the host there is the usual one, unless the list has it.
     private void Host(ReadOnlySpan<byte> name)
     {
-        if (!HostName.IsValid(name))
+        Span<byte> asked = stackalloc byte[VirtualHosts.AddressBytes];
+        Span<byte> reached = stackalloc byte[VirtualHosts.AddressBytes];
+        bool isAddress = VirtualHosts.TryReadAddress(name, asked);
+        if (!HostName.IsValid(name) || (name[0] == (byte)'[' && !isAddress))
         {
             _reply.Line(501, "HOST needs the name of a host, or an address, IPv6 in brackets."u8);
             return;
         }
 
         uint key = VirtualHosts.KeyOf(name);
-        if (_settings.VirtualHosts.Length > 0 && !VirtualHosts.TryFind(_settings.VirtualHosts, key, out _))
+        bool listed = VirtualHosts.TryFind(_settings.VirtualHosts, key, out _);
+        _local.CopyAddress16(reached);
+        if (_settings.VirtualHosts.Length > 0 && !listed && !(isAddress && asked.SequenceEqual(reached)))
         {
             _reply.Line(504, "There is no such host here."u8);
             return;
         }
 
-        _host = _settings.VirtualHosts.Length > 0 ? key : 0;
+        _host = listed ? key : 0;
         ForgetUser();
         Greet();
     }

@@ -58,6 +58,28 @@ public sealed class PreloginTests
         Assert.Equal("530 Please login with USER and PASS.", w.Ask(command));
     }
 
+    /// <summary>The client has come to 127.0.0.1.</summary>
+    [Theory]
+    [InlineData("HOST a.example", 220)]
+    [InlineData("HOST b.example", 504)]
+    [InlineData("HOST 127.0.0.1", 220)]
+    [InlineData("HOST [::ffff:127.0.0.1]", 220)]
+    [InlineData("HOST [2001:DB8::7]", 220)]
+    [InlineData("HOST 127.0.0.2", 504)]
+    [InlineData("HOST [::1]", 504)]
+    [InlineData("HOST [2001:db8::8]", 504)]
+    [InlineData("HOST 300.400.500.600", 504)]
+    [InlineData("HOST ::1", 501)]
+    [InlineData("HOST [127.0.0.1]", 501)]
+    [InlineData("HOST [::1]:21", 501)]
+    [InlineData("HOST [1:2]", 501)]
+    [InlineData("HOST [fe80::1%eth0]", 501)]
+    public void HOST_takes_what_is_listed_and_the_address_that_was_reached(string command, int code)
+    {
+        using WorkerFixture w = WorkerFixture.Prelogin((OptionIndex.VirtualHosts, "a.example=/srv/a [2001:db8:0::7]"));
+        Assert.StartsWith(code + " ", w.Ask(command), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_eleventh_wrong_command_ends_the_connection()
     {

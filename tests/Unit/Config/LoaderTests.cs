@@ -163,7 +163,9 @@ public sealed class LoaderTests : IDisposable
     [InlineData("a.example=srv", "a path that begins with /")]
     [InlineData("a_b..c=/srv", "wanted names of hosts")]
     [InlineData("=/srv", "wanted names of hosts")]
+    [InlineData("[2001:db8:::1]=/srv", "wanted names of hosts")]
     [InlineData("a.example A.Example=/", "A.Example stands there twice")]
+    [InlineData("[2001:db8::1] [2001:db8:0::1]=/", "[2001:db8:0::1] stands there twice")]
     public void Hosts_that_are_none_are_errors(string hosts, string told) =>
         Assert.Contains(told, Errors((true, Write("a.conf", Base + "virtual_hosts=" + hosts + "\n"))));
 
