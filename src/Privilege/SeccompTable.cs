@@ -171,7 +171,7 @@ internal static class SeccompTable
         Answer(Refuse, "setsid", 112, 157, Spawner, "zygotes stay in the session of their spawner, which has no terminal"),
 
         // Talking: the client, the listener, the logger.
-        Row("ppoll", 271, 73, Workers | Makers | Listener, "the one wait of workers; room of the listener's terminal"),
+        Row("ppoll", 271, 73, Workers | Makers | Listener | Logger, "the one wait of workers; room of the listener's terminal; a short rest of the logger"),
         Row("recvmsg", 47, 212, Listed, "frames with descriptors, the control and data connections"),
         Row("sendmsg", 46, 211, Listed, "frames, replies, data, log lines; MSG_FASTOPEN would be a connect", One(Only(2, SendFlags))),
         Row("getpeername", 52, 205, Listener, "the one client of inetd"),

@@ -71,6 +71,27 @@ public sealed class LogTests
     }
 
     [Fact]
+    public void A_client_as_quick_as_can_be_has_a_line_for_each_of_its_deeds()
+    {
+        const int Pairs = 1500;
+        using Server s = Server.Start(Local, x => Sys.Chown(x.Root, Users.Alice));
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        for (int sent = 0; sent < Pairs; sent += 100)
+        {
+            c.SendRaw(string.Concat(Enumerable.Repeat("MKD d\r\nRMD d\r\n", 100)));
+            for (int i = 0; i < 100; i++)
+            {
+                c.Expect(257);
+                c.Expect(250);
+            }
+        }
+        c.Do("QUIT", 221);
+        Assert.True(Sys.Eventually(() => s.Log.Split('\n').Count(l => l.Contains("] OK RMDIR: ")) == Pairs), "lines are missing");
+        Assert.Equal(Pairs, s.Log.Split('\n').Count(l => l.Contains("] OK MKDIR: ")));
+        s.Stop();
+    }
+
+    [Fact]
     public void The_xferlog_has_wu_ftpd_s_fields()
     {
         using Server s = Server.Start(Local + "xferlog_std_format=YES\n", x => x.Put("f", Sys.Noise(2000)));

@@ -13,14 +13,18 @@ namespace Aotftpd.Workers.Logger;
 /// <summary>The entry of the logger role, and its loop.</summary>
 internal sealed class LoggerWorker
 {
-    // A worker may log 200 events a second in the long run and 500 at once; beyond that lines are counted, not written.
-    private const int BudgetPerSecond = 200;
-    private const int BudgetBurst = 500;
+    // A worker may log 5,000 events a second, more than a client can bring about by the smallest transfers, and as many at once; beyond that
+    // lines are counted, not written.
+    private const int BudgetPerMillisecond = 5;
+    private const int BudgetBurst = 5000;
 
     // A flood beyond this many lost lines is not even read until the next tick: reading it would cost the others time.
     private const int FloodLines = 1000;
 
     private const int FramesPerTurn = 32;
+
+    // Where one event follows the other, they are left to gather for so long: each wake of ours costs its sender more than its line does.
+    private const int GatherMilliseconds = 2;
 
     // More than a socket's buffer holds of the smallest frames.
     private const int FramesInQueueMax = 512;
@@ -82,6 +86,7 @@ internal sealed class LoggerWorker
             {
                 break;
             }
+            long before = _nowMs;
             ReadClock();
             for (int i = 0; i < count; i++)
             {
@@ -93,6 +98,10 @@ internal sealed class LoggerWorker
                 Tick();
             }
             _targets.Flush(_nowSeconds);
+            if (_nowMs - before < GatherMilliseconds && !_listenerGone)
+            {
+                Libc.SleepMilliseconds(GatherMilliseconds);
+            }
             if (_listenerGone)
             {
                 // Workers end with the listener; what they said last is still on its way for a moment.
@@ -337,10 +346,8 @@ internal sealed class LoggerWorker
 
     private bool Spend(LogPeer peer)
     {
-        const int MillisecondsPerLine = 1000 / BudgetPerSecond;
-        long gained = (_nowMs - peer.BudgetMs) / MillisecondsPerLine;
-        peer.Budget = (int)Math.Min(BudgetBurst, peer.Budget + gained);
-        peer.BudgetMs += gained * MillisecondsPerLine;
+        peer.Budget = (int)Math.Min(BudgetBurst, peer.Budget + ((_nowMs - peer.BudgetMs) * BudgetPerMillisecond));
+        peer.BudgetMs = _nowMs;
         if (peer.Budget > 0)
         {
             peer.Budget--;

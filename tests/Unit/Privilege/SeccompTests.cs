@@ -23,7 +23,7 @@ public class SeccompTests
         ZygoteSet = LinkingSet + " 56 116 117 119 126 157 161 247 302 439 444 445 446",
         SpawnerSet = ZygoteSet + " 17 53 99 158 218 262 289 317 322 436",
         ListenerSet = Runtime + "28 219 271 8 14 41 42 48 49 51 52 53 54 55 61 72 232 233 288 319",
-        LoggerSet = Runtime + "28 219 8 14 54 55 72 232 233 291",
+        LoggerSet = Runtime + "28 219 8 14 54 55 72 232 233 271 291",
         ChownerSet = Runtime + "28 219 14 54 72 93 138 232 233 291 332";
 
     public static TheoryData<int, string, int> Golden() => new()
