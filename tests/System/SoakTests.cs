@@ -18,7 +18,7 @@ public sealed class SoakTests(ITestOutputHelper output)
 {
     private const string Config = "local_enable=YES\nwrite_enable=YES\nlocal_root=$ROOT\nchroot_local_user=YES\nascii_upload_enable=YES\nascii_download_enable=YES\n"
         + "ls_recurse_enable=YES\nuse_localtime=YES\nmax_login_fails=2\nper_source_penalties=NO\naccept_timeout=2\nconnect_timeout=2\n"
-        + "mode_z_enable=YES\nsymlink_enable=YES\nlegacy_charset=windows-1251\nvirtual_hosts=a.example=$ROOT b.example\ntext_userdb_names=YES\ndirmessage_enable=YES\n"
+        + "mode_z_enable=YES\nsymlink_enable=YES\nsite_who_enable=YES\nlegacy_charset=windows-1251\nvirtual_hosts=a.example=$ROOT b.example\ntext_userdb_names=YES\ndirmessage_enable=YES\n"
         + "lock_upload_files=YES\ndelete_failed_uploads=YES\nhide_file={hidden*}\ndeny_file={denied*}\nlog_ftp_protocol=YES\ndual_log_enable=YES\nlocal_max_rate=30000000\n";
 
     private const string Uploads = "anon_upload_enable=YES\nchown_uploads=YES\nchown_username=" + Users.Chown + "\n";
@@ -178,7 +178,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         c.Do("REST 4", 350);
         c.Store("STOR a", Sys.Noise(1_500_000));
         c.Store("STOU", "unique");
-        Each(c, "MKD d", "SITE COPY a d/c", "SITE CPFR a", "SITE CPTO d/e", "SITE CHMOD 600 a", "SITE CHMOD 999 a", "SITE UMASK 077", "SITE UMASK", "SITE IDLE", "SITE UTIME 20200101000000 a", "MFMT 20200101000000 a", "MFF Modify=20200101000000; a", "SITE MKDIR x/y/z");
+        Each(c, "MKD d", "SITE COPY a d/c", "SITE CPFR a", "SITE CPTO d/e", "SITE CHMOD 600 a", "SITE CHMOD 999 a", "SITE UMASK 077", "SITE UMASK", "SITE IDLE", "SITE WHO", "SITE UTIME 20200101000000 a", "MFMT 20200101000000 a", "MFF Modify=20200101000000; a", "SITE MKDIR x/y/z");
         Each(c, "RNFR a", "RNTO d/b", "DELE d/b", "DELE nothing", "RMD d", "RMDA d", "MFMT 20200101000000 nothing", "STOR d/e/f", "STOR denied");
         c.Do("SITE SYMLINK a link", 200);
         Assert.Contains(c.Lines("LIST"), l => l.EndsWith("link -> a", StringComparison.Ordinal));
@@ -198,6 +198,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         {
             using FtpConversation a = s.Connect(), b = s.Login(Users.Alice, "alice-pass"), c = s.Connect();
             a.Do("HOST none.example", 504);
+            a.Do("HOST 127.0.0.1", 220);
             a.Do("HOST " + "ab"[i % 2] + ".example", 220);
             a.Login();
             Read(a);
