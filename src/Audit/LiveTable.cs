@@ -6,6 +6,7 @@ using System.Globalization;
 using System.Threading;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
+using Aotftpd.Native;
 using Aotftpd.Privilege;
 
 namespace Aotftpd.Audit;
@@ -229,13 +230,16 @@ internal sealed class LiveTable
         (uint uid, uint gid) = !_plan.Mode.ChangeIds ? (_plan.Mode.ServiceUid, _plan.Mode.ServiceGid) : (account?.Uid ?? 0, account?.Gid ?? 0);
         string[] uids = t["Uid"].Split('\t'), gids = t["Gid"].Split('\t');
         bool client = e.Role.User == RoleUser.Client && _plan.Mode.ChangeIds;
-        bool own = client ? uids[0] != "0" && gids[0] != "0" : uids[0] == uid.ToString(CultureInfo.InvariantCulture) && (account == null || gids[0] == gid.ToString(CultureInfo.InvariantCulture));
+        // Only root is never let in; an account may be in its group.
+        bool rootGroup = client && uint.TryParse(uids[0], out uint id) && Libc.TryGetUserById(id, out PasswdEntry user)
+            && Array.IndexOf(Libc.GetGroupList([.. user.Name, 0], user.Gid), 0u) >= 0;
+        bool own = client ? uids[0] != "0" && (gids[0] != "0" || rootGroup) : uids[0] == uid.ToString(CultureInfo.InvariantCulture) && (account == null || gids[0] == gid.ToString(CultureInfo.InvariantCulture));
         if (!own || Array.Exists(uids, u => u != uids[0]) || Array.Exists(gids, g => g != gids[0]))
         {
             wrong.Add((3, thread + "ids " + string.Join(' ', uids) + " and " + string.Join(' ', gids)));
         }
         string[] groups = t["Groups"].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (_plan.Mode.ChangeIds && (client ? Array.IndexOf(groups, "0") >= 0 : account != null && groups.Length > 0))
+        if (_plan.Mode.ChangeIds && (client ? !rootGroup && Array.IndexOf(groups, "0") >= 0 : account != null && groups.Length > 0))
         {
             wrong.Add((3, thread + "groups " + t["Groups"]));
         }

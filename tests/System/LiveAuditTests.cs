@@ -123,6 +123,21 @@ public sealed class LiveAuditTests
     }
 
     [Fact]
+    public void A_user_in_the_group_of_root_is_no_difference()
+    {
+        const string user = "aott-grouped";
+        Sys.Result added = Sys.Run(Sys.Program("useradd", "/usr/sbin/useradd"), ["-M", "-d", "/tmp/aott-homes/empty", "-G", "root", user]);
+        Assert.True(added.Exit is 0 or 9, added.All);
+        File.WriteAllText("/etc/pam.d/" + user, "auth required pam_permit.so\naccount required pam_permit.so\n");
+        using Server s = Server.Start(Local + Jailed + "pam_service_name=" + user + "\n");
+        using FtpConversation c = s.Login(user, "x");
+        s.Settle(s_local);
+        Assert.Contains("0", s.Role("session").Single().Threads().Single()["Groups"].Split(' '));
+        BothAgree(s, "local", s.Root);
+        s.Stop();
+    }
+
+    [Fact]
     public void Nothing_differs_with_a_socket_of_systemd()
     {
         using Server s = Server.Prepare(Local + Jailed, PutBig);
