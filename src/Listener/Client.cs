@@ -75,8 +75,8 @@ internal sealed class Client
     /// <summary>Monotonic milliseconds of the last BECOME.</summary>
     internal long BecomeAt;
 
-    /// <summary>Its login stands in the log.</summary>
-    internal bool LoginLogged;
+    /// <summary>Its login, or that its data connections fail, stands in the log.</summary>
+    internal bool LoginLogged, PortNoted;
 
     /// <summary>KICK was sent; what comes next is KILL.</summary>
     internal bool Kicked;
@@ -102,7 +102,7 @@ internal sealed class Client
         Rest = AnonymousPassword = null;
         Account = null;
         ConnectedAt = LoginAt = StateAt = BecomeAt = 0;
-        LoginLogged = Kicked = MayPort = MayPortElsewhere = MayWho = false;
+        LoginLogged = PortNoted = Kicked = MayPort = MayPortElsewhere = MayWho = false;
         Bytes = 0;
         Files = 0;
     }

@@ -103,7 +103,8 @@ internal sealed partial class Service
         Span<int> one = [fd];
         TrySend(w, ErrnoFrame.Write(_out, FrameKind.DataSocket, (int)e), e == Errno.None ? one : default);
         CloseNow(fd);
-        if (e is Errno.EACCES or Errno.EADDRINUSE)
+        // SECURITY: once, as a session could have it said four thousand times a second, and the listener's other lines would be lost.
+        if (!c.PortNoted && (c.PortNoted = e is Errno.EACCES or Errno.EADDRINUSE))
         {
             NoteClient(c, "data connection from port " + (_settings.ConnectFromPort20 ? _settings.FtpDataPort : 0) + ": " + ErrnoText.Name(e));
         }

@@ -338,7 +338,8 @@ internal sealed partial class Service
         {
             return false;
         }
-        if (e is Errno.EPROTO or Errno.EMSGSIZE)
+        // SECURITY: said and penalised once, however much of it was on its way.
+        if (e is Errno.EPROTO or Errno.EMSGSIZE && w.Phase != Phase.Ending)
         {
             Offence(w, "sent descriptors or an overlong frame");
             return false;

@@ -105,7 +105,8 @@ internal static class SeccompTable
 
     private static ArgumentTest[][] Options(params (uint Level, uint Option)[] pairs) => Array.ConvertAll(pairs, p => new[] { Is(1, p.Level), Is(2, p.Option) });
 
-    private const ulong ProtExec = 4, OpenForWriting = 0x400000 | Libc.O_WRONLY | Libc.O_RDWR | Libc.O_CREAT | Libc.O_TRUNC | Libc.O_APPEND;
+    // Uncounted by RLIMIT_DATA: MAP_SHARED, which is a part of MAP_SHARED_VALIDATE, and MAP_GROWSDOWN.
+    private const ulong MapUncounted = 0x101, ProtExec = 4, OpenForWriting = 0x400000 | Libc.O_WRONLY | Libc.O_RDWR | Libc.O_CREAT | Libc.O_TRUNC | Libc.O_APPEND;
     private const ulong CloneNamespaces = 0x7E020000, CloneFork = 0x01200000 | Libc.SIGCHLD, SendFlags = Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL | Libc.MSG_MORE;
     private const uint Socket = Libc.SOL_SOCKET, Tcp = Libc.IPPROTO_TCP, Ip = Libc.IPPROTO_IP;
 
@@ -119,7 +120,8 @@ internal static class SeccompTable
     internal static readonly SeccompRow[] Rows =
     [
         // The runtime, in every role.
-        Row("mmap", 9, 222, Listed & ~Spawner, "memory of the runtime and of buffers; code is never made at run time", One(Without(2, ProtExec))),
+        Row("mmap", 9, 222, Workers, "memory of the runtime and of buffers; never code, and never what RLIMIT_DATA does not count: shared memory, stacks", One(Without(2, ProtExec), Without(3, MapUncounted))),
+        Row("mmap", 9, 222, Listed & ~Spawner & ~Workers, "memory of the runtime and of buffers; code is never made at run time", One(Without(2, ProtExec))),
         Row("mmap", 9, 222, Spawner, "the loader of an exec'd zygote maps libc"),
         Row("mprotect", 10, 226, Listed & ~Spawner, "the collector commits memory by it", One(Without(2, ProtExec))),
         Row("mprotect", 10, 226, Spawner, "the loader of an exec'd zygote"),

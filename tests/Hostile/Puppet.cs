@@ -8,7 +8,9 @@
 //   t          tell the time of the violation     w N     wait N ms        h p     hang, spin; both for ever
 //   e N k N    exit with a status, by a signal    c       shut our end of the listener's socket
 //   l K N S    for S seconds N frames a second of kind K (see Flood), and read all that comes
+//   v N        N frames that are too long, as fast as they go
 //   F          put on the product's filter        a       abort, as the runtime does when all is lost
+//   L          take on the product's limits      m F N   mmap(2) of N MiB with the flags F, in hexadecimal
 //   ok         answer "ok": everything before it is done
 // Nothing here is a part of the product.
 using System;
@@ -52,6 +54,9 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
 
     [LibraryImport("libc")]
     private static partial int raise(int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial void* mmap(void* address, nuint length, int protection, int flags, int fd, nint offset);
 
     private readonly byte[] _frame = new byte[FrameTable.BytesMax];
     private readonly List<int> _given = [];
@@ -184,6 +189,21 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
                 {
                     Say("error " + fault);
                 }
+                break;
+            case "v":
+                for (int i = Number(step[1]); i > 0 && TrySend(new byte[FrameTable.BytesMax + 1]) == 0; i--)
+                {
+                }
+                break;
+            case "L":
+                if (RoleTable.Of(filter == FilterRole.Session ? Role.Session : Role.Prelogin).Limits.Apply() is { } denied)
+                {
+                    Say("error " + denied);
+                }
+                break;
+            case "m":
+                void* p = mmap(null, (nuint)Number(step[2]) << 20, 3, Convert.ToInt32(step[1], 16), -1, 0);
+                Say((nint)p == -1 ? "error " + ErrnoText.Name((Errno)Marshal.GetLastPInvokeError()) : "mapped");
                 break;
             case "a":
                 Environment.FailFast(null);

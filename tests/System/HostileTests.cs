@@ -194,6 +194,64 @@ public sealed class HostileTests(ITestOutputHelper output)
         s.Stop();
     }
 
+    /// <summary>Nobody makes the listener say the same for ever: what it does not budget is said once.</summary>
+    [Fact]
+    public void A_worker_can_not_make_the_listener_fill_the_log()
+    {
+        // Whoever starts it may not bind port 20, for which the configuration asks.
+        using Server s = Server.Prepare(Config + "connect_from_port_20=YES\n", x => x.Put("f", "x"), Puppet.Binary);
+        s.Launch(["--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service", s.Executable, s.ConfigFile], Sys.Program("setpriv"));
+        int Said(Puppet p, string what) => s.Log.Split('\n').Count(l => l.Contains("\"" + p.Name + "\"") && l.Contains(what));
+        using Puppet asks = Puppet.Session(s);
+        asks.Do("R");
+        for (int sent = 0; sent < 20;)
+        {
+            asks.Order("l p 1000 1");
+            sent += int.Parse(asks.Line()!["sent ".Length..]);
+        }
+        // Lines of a client come in their order, so this is the last that there is.
+        asks.Order("x 00000000");
+        Assert.Null(asks.Line());
+        Assert.True(Sys.Eventually(() => Said(asks, "an unknown frame") == 1), s.Log);
+        Assert.Equal(1, Said(asks, "data connection from port 20: EACCES"));
+        int most = 0;
+        for (int i = 0; i < 5; i++)
+        {
+            using Puppet p = Puppet.Session(s);
+            p.Do("R");
+            p.Order("v 2000");
+            p.Until("", out bool gone);
+            Assert.True(gone);
+            Assert.True(Sys.Eventually(() => Said(p, "overlong") > 0), s.Log);
+            most = Math.Max(most, Said(p, "overlong"));
+        }
+        Assert.Equal(1, most);
+        s.Stop();
+    }
+
+    /// <summary>RLIMIT_DATA counts private memory alone. What it does not count, no worker can have; of 600 MiB nothing is touched here.</summary>
+    [Theory]
+    [InlineData("22", "error ENOMEM", "error ENOMEM")]
+    [InlineData("21", "mapped", null)]
+    [InlineData("122", "mapped", null)]
+    public void Memory_that_no_limit_counts_is_not_to_be_had(string flags, string unfiltered, string? filtered)
+    {
+        using Server s = Server.Start(Config, null, Puppet.Binary);
+        foreach (bool session in new[] { false, true })
+        {
+            using Puppet p = session ? Puppet.Session(s) : Puppet.Prelogin(s);
+            p.Do("R");
+            p.Order("L;m " + flags + " 600;F;m " + flags + " 600");
+            Assert.Equal(unfiltered, p.Line());
+            Assert.Equal(filtered, p.Line());
+            if (filtered == null)
+            {
+                Assert.True(Sys.Eventually(() => s.Log.Split('\n').Any(l => l.Contains("\"" + p.Name + "\"") && l.Contains("signal 31 (seccomp)"))), s.Log);
+            }
+        }
+        s.Stop();
+    }
+
     /// <summary>Fifty sessions that each ask as much as one may.</summary>
     [Theory]
     [InlineData("s 900")]
