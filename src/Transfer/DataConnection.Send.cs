@@ -9,8 +9,11 @@ namespace Aotftpd.Transfer;
 
 internal sealed unsafe partial class DataConnection
 {
-    // One sendfile(2) is cut to this, so that control is looked at now and then even if the peer takes all.
-    private const long SendStepBytes = 4 << 20;
+    // One sendfile(2) is cut to this: longer ones of several clients push each other's pages out of the processor's caches.
+    private const long SendStepBytes = 512 << 10;
+
+    // Control is looked at whenever the socket is full, and after so much even if the peer takes all.
+    private const long UnwatchedBytesMax = 4 << 20;
     private const int CopyBytes = 64 << 10;
     private const int PacedBytesMin = 256;
 
@@ -35,8 +38,8 @@ internal sealed unsafe partial class DataConnection
     /// </summary>
     internal TransferResult SendFile(int fd, long offset, long length)
     {
-        Begin();
-        _whole = Math.Max(0, length - offset);
+        Begin(Math.Max(0, length - offset));
+        long watched = 0;
         TransferEnd end = TransferEnd.Ok;
         Errno e = Errno.None;
         if (Level > 0)
@@ -50,6 +53,7 @@ internal sealed unsafe partial class DataConnection
             if (e == Errno.EAGAIN)
             {
                 end = WaitFor(Libc.POLLOUT);
+                watched = _bytes;
             }
             else if (e is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP && _bytes == 0)
             {
@@ -62,7 +66,9 @@ internal sealed unsafe partial class DataConnection
             else
             {
                 _bytes += sent;
-                end = offset < length && _options.RateBytesPerSecond == 0 ? WaitFor(Libc.POLLOUT) : Pace();
+                bool unwatched = _bytes - watched >= UnwatchedBytesMax && offset < length;
+                watched = unwatched ? _bytes : watched;
+                end = Pace(glance: unwatched);
             }
         }
         return Finish(end, e);
@@ -71,7 +77,7 @@ internal sealed unsafe partial class DataConnection
     /// <summary>RETR in TYPE A: sends the whole file with line ends converted. Closes the connection.</summary>
     internal TransferResult SendFileAscii(int fd, long length)
     {
-        Begin();
+        Begin(0);
         TransferEnd end = Copy(fd, 0, length, ascii: true, out Errno e);
         return Finish(end, e);
     }
@@ -79,7 +85,7 @@ internal sealed unsafe partial class DataConnection
     /// <summary>Starts a listing; <see cref="Write"/> follows, then <see cref="EndListing"/>.</summary>
     internal void BeginListing()
     {
-        Begin();
+        Begin(0);
         _listingEnd = TransferEnd.Ok;
         _listingErrno = Errno.None;
     }
@@ -183,15 +189,16 @@ internal sealed unsafe partial class DataConnection
         return TransferEnd.Ok;
     }
 
-    private void Begin()
+    // `whole` as in Whole.
+    private void Begin(long whole)
     {
         BeginDeflate();
         _started = Libc.MonotonicMicroseconds();
         _bytes = 0;
-        _whole = 0;
-        if (_options.RateBytesPerSecond == 0)
+        _whole = whole;
+        if (whole <= SendStepBytes && _options.RateBytesPerSecond == 0)
         {
-            // The last data and the end of the stream leave in one segment. A paced transfer would only be held up.
+            // The last data and the end of the stream leave in one segment. A paced transfer would only be held up, a long one costs a quarter more.
             _ = Libc.SetSocketOption(_fd, Libc.IPPROTO_TCP, Libc.TCP_CORK, 1);
         }
     }
