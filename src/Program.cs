@@ -65,7 +65,7 @@ internal static unsafe class Program
                 {
                     return ExitStatus.Setup;
                 }
-                ConfigWorker.Run(Child.SocketDescriptor, mode);
+                ConfigWorker.Run(Child.SocketDescriptor, mode, args[2..^1]);
                 return ExitStatus.Done;
             default:
                 return ExitStatus.Frames;

@@ -133,7 +133,7 @@ internal static class FrameTable
         new(FrameKind.Attach, Role.Listener, Role.Logger | Role.Chowner, Phase.None, false, 12, 512, 1, 1),
         new(FrameKind.Identify, Role.Listener, Role.Logger, Phase.None, false, 16, 512, 0, 0),
         new(FrameKind.Log, Role.Listener | Role.Prelogin | Role.Session, Role.Logger, Phase.None, false, 38, BytesMax, 0, 0),
-        new(FrameKind.Reload, Role.Listener, Role.Config, Phase.None, true, 8, BytesMax, 1, 2),
+        new(FrameKind.Reload, Role.Listener, Role.Config, Phase.None, true, 4, 4, 1, 2),
         new(FrameKind.NewSettings, Role.Config, Role.Listener, Phase.Becoming, true, 12, BytesMax, 0, 0),
         new(FrameKind.LogFiles, Role.Config, Role.Logger, Phase.None, false, 16, 16, 0, 4),
         new(FrameKind.Walls, Role.SpawnerWorkers, Role.Listener, Phase.None, true, 4, 1024, 0, 0),

@@ -1,5 +1,5 @@
-// How the start hands its open descriptors to the listener across exec: one argument of names and numbers, then the
-// administrator's own arguments for later reloads. Both ends are in this file.
+// How the start hands its open descriptors to the listener across exec: one argument of numbers, then what the log should have.
+// Both ends are in this file.
 using System;
 using System.Collections.Generic;
 using System.Globalization;
@@ -16,14 +16,8 @@ internal sealed class ListenerArguments
     /// <summary>systemd's watchdog time in milliseconds, 0 if it does not watch.</summary>
     internal int WatchdogMilliseconds;
 
-    /// <summary>True where root started the service: configuration files must be root's.</summary>
-    internal bool RootOwned;
-
     /// <summary>Listening sockets.</summary>
     internal List<int> Listening = [];
-
-    /// <summary>Files and settings of the command line, in order, paths absolute.</summary>
-    internal List<(bool IsFile, string Text)> Configuration = [];
 
     /// <summary>What the start has found and the log should have: absent walls, and the table of privileges.</summary>
     internal List<string> Notes = [];
@@ -48,7 +42,7 @@ internal sealed class ListenerArguments
     internal List<byte[]> ToArguments()
     {
         StringBuilder text = new();
-        foreach (int n in new[] { Workers, Host, Settings, Control, Stderr, Notify, Client, ReadyPipe, WatchdogMilliseconds, RootOwned ? 1 : 0 })
+        foreach (int n in new[] { Workers, Host, Settings, Control, Stderr, Notify, Client, ReadyPipe, WatchdogMilliseconds })
         {
             text.Append(n.ToString(CultureInfo.InvariantCulture)).Append(',');
         }
@@ -57,11 +51,7 @@ internal sealed class ListenerArguments
             text.Append(fd.ToString(CultureInfo.InvariantCulture)).Append(',');
         }
         List<byte[]> all = [Encoding.ASCII.GetBytes(text.ToString())];
-        foreach ((bool isFile, string setting) in Configuration)
-        {
-            all.Add(Encoding.UTF8.GetBytes((isFile ? "f" : "o") + setting));
-        }
-        Notes.ForEach(note => all.Add(Encoding.UTF8.GetBytes("n" + note)));
+        Notes.ForEach(note => all.Add(Encoding.UTF8.GetBytes(note)));
         return all;
     }
 
@@ -81,11 +71,11 @@ internal sealed class ListenerArguments
             }
             numbers.Add(n);
         }
-        if (numbers.Count < 10)
+        if (numbers.Count < 9)
         {
             return null;
         }
-        ListenerArguments a = new()
+        return new()
         {
             Workers = numbers[0],
             Host = numbers[1],
@@ -96,20 +86,8 @@ internal sealed class ListenerArguments
             Client = numbers[6],
             ReadyPipe = numbers[7],
             WatchdogMilliseconds = numbers[8],
-            RootOwned = numbers[9] == 1,
-            Listening = numbers[10..],
+            Listening = numbers[9..],
+            Notes = [.. args[3..^1]],
         };
-        for (int i = 3; i < args.Length - 1; i++)
-        {
-            if (args[i][0] == 'n')
-            {
-                a.Notes.Add(args[i][1..]);
-            }
-            else
-            {
-                a.Configuration.Add((args[i][0] == 'f', args[i][1..]));
-            }
-        }
-        return a;
     }
 }

@@ -114,9 +114,8 @@ internal sealed partial class Service
             Libc.Close(loggerEnd);
             fds[count++] = configEnd;
         }
-        FrameWriter frame = ReloadFrame.Write(_out, mode, _start.RootOwned, _start.Configuration);
         w.State.Asked();
-        bool sent = frame.Fits && TrySend(w, frame.Frame, fds[..count]);
+        bool sent = TrySend(w, ShortFrame.Write(_out, FrameKind.Reload, (ushort)mode), fds[..count]);
         Libc.Close(configEnd);
         if (!sent)
         {

@@ -42,7 +42,7 @@ internal static unsafe class ProcessTitle
             }
             rest = blank < 0 ? default : rest[(blank + 1)..];
         }
-        if (start != 0 && end > start && end - start < 4096)
+        if (start != 0 && end > start && end - start < int.MaxValue)
         {
             s_start = (byte*)start;
             s_length = (int)(end - start);

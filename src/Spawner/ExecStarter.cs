@@ -12,9 +12,9 @@ namespace Aotftpd.Spawner;
 /// <summary>
 /// Starts exec'd roles. <paramref name="ownCapabilities"/> is what this spawner holds; a child gets a part of it, a zygote
 /// <paramref name="zygoteCapabilities"/>. <paramref name="argument"/> is the
-/// constant one, unmanaged; <paramref name="giveProc"/>: children inherit <see cref="Namespaces.ProcDescriptor"/>.
+/// constant one, unmanaged; <paramref name="config"/> are those of a <c>config</c>, which has the administrator's besides; <paramref name="giveProc"/>: children inherit <see cref="Namespaces.ProcDescriptor"/>.
 /// </summary>
-internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities, ulong zygoteCapabilities, byte* argument, bool giveProc) : IChildStarter
+internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities, ulong zygoteCapabilities, byte* argument, byte** config, bool giveProc) : IChildStarter
 {
     /// <inheritdoc/>
     public Role Allowed => allowed;
@@ -34,13 +34,14 @@ internal readonly unsafe struct ExecStarter(Role allowed, ulong ownCapabilities,
         {
             Role.ZygoteWorkers => RoleWords.ZygoteWorkers,
             Role.ZygoteHost => RoleWords.ZygoteHost,
-            Role.Config => RoleWords.Config,
             Role.Logger => RoleWords.Logger,
             _ => RoleWords.Chowner,
         };
         // A literal lies in the image, with a NUL behind it, and never moves.
         Child.Arguments((byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(word)), argument);
-        return Child.Start(socket, 0, keep & ownCapabilities, false, giveProc, out pid);
+        return role == Role.Config
+            ? Child.Start(socket, 0, keep & ownCapabilities, false, giveProc, config, out pid)
+            : Child.Start(socket, 0, keep & ownCapabilities, false, giveProc, out pid);
     }
 }
 

@@ -45,7 +45,8 @@ internal static unsafe class SpawnerEntry
             {
                 return ExitStatus.Setup;
             }
-            Child.ExecSelf(Child.ArgumentVector([word.ToArray(), mode.ToText(), Encoding.ASCII.GetBytes(SecondStage)]));
+            string[] kept = self == Role.SpawnerHost ? args[2..^1] : [];
+            Child.ExecSelf(Child.ArgumentVector([word.ToArray(), mode.ToText(), .. Array.ConvertAll([SecondStage, .. kept], Encoding.UTF8.GetBytes)]));
             return ExitStatus.Setup;
         }
         if ((Proof.Open(mode.ProcDescriptor) ?? Proof.Born(RoleTable.Filters(self, mode), out permitted)) != null || (permitted & ~keep) != 0)
@@ -59,7 +60,8 @@ internal static unsafe class SpawnerEntry
         {
             return ExitStatus.Setup;
         }
-        ExecStarter starter = new(starts, keep & permitted, RoleTable.Capabilities(zygote, mode), Child.Copy(mode.ToText()), mode.ProcGiven);
+        byte** config = Child.ArgumentVector([RoleWords.Config.ToArray(), mode.ToText(), .. Array.ConvertAll(args[3..^1], Encoding.UTF8.GetBytes)]);
+        ExecStarter starter = new(starts, keep & permitted, RoleTable.Capabilities(zygote, mode), Child.Copy(mode.ToText()), config, mode.ProcGiven);
         return SpawnerLoop.Run(self, ref starter);
     }
 

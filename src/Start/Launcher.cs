@@ -58,9 +58,8 @@ internal static unsafe class Launcher
         List<int> passed = KeepPassedSockets(readyPipe);
         KeepMessagesFromClient();
         bool root = Libc.geteuid() == 0;
-        handed.RootOwned = root;
-        AddConfiguration(arguments, handed.Configuration);
-        LoadResult loaded = Loader.Load(handed.Configuration, root);
+        List<(bool IsFile, string Text)> configuration = Absolute(arguments);
+        LoadResult loaded = Loader.Load(configuration, root);
         if (loaded.Snapshot is not { } snapshot)
         {
             StringBuilder all = new();
@@ -78,7 +77,7 @@ internal static unsafe class Launcher
         bool standalone = (settings.Listen || settings.ListenIpv6) && passed.Count == 0;
         if (settings.Background && standalone && readyPipe < 0)
         {
-            throw new StartFailure(GoToBackground(handed.Configuration));
+            throw new StartFailure(GoToBackground(configuration));
         }
         TryLogs(snapshot);
         foreach (Diagnostic d in loaded.Warnings)
@@ -105,7 +104,7 @@ internal static unsafe class Launcher
         Check(OpenImage(), "image of the program");
         int terminal = DupOf(2);
         handed.Stderr = readyPipe < 0 ? terminal : -1;
-        StartSpawners(settings, mode, handed, terminal);
+        StartSpawners(settings, mode, handed, configuration, terminal);
         BecomeListener(mode, root, handed);
     }
 
@@ -180,13 +179,15 @@ internal static unsafe class Launcher
         }
     }
 
-    /// <summary>Files with absolute paths, since later readers stand elsewhere; the default file if none is named and it is there.</summary>
-    private static void AddConfiguration(Cli.StartArguments arguments, List<(bool IsFile, string Text)> list)
+    /// <summary>Files with absolute paths, since later readers stand elsewhere.</summary>
+    private static List<(bool IsFile, string Text)> Absolute(Cli.StartArguments arguments)
     {
+        List<(bool IsFile, string Text)> list = [];
         foreach ((bool isFile, string text) in arguments.Items)
         {
             list.Add((isFile, isFile ? Path.GetFullPath(text) : text));
         }
+        return list;
     }
 
     private static string GoToBackground(List<(bool IsFile, string Text)> configuration)
@@ -274,7 +275,7 @@ internal static unsafe class Launcher
         return e;
     }
 
-    private static void StartSpawners(Settings settings, RoleArgument mode, ListenerArguments handed, int terminal)
+    private static void StartSpawners(Settings settings, RoleArgument mode, ListenerArguments handed, List<(bool IsFile, string Text)> configuration, int terminal)
     {
         Check(Libc.SeqPacketPair(out int workersOurs, out int workersTheirs), "socketpair");
         Check(Libc.SeqPacketPair(out int hostOurs, out int hostTheirs), "socketpair");
@@ -296,8 +297,9 @@ internal static unsafe class Launcher
         }
         if (e == Errno.None)
         {
-            Child.Arguments(Child.Copy(RoleWords.SpawnerHost), Child.Copy(mode.ToText()));
-            e = Child.Start(hostTheirs, 0, null, true, false, out _);
+            // SECURITY: what config is to read goes to it past the listener, which decides about clients and not about files of root's.
+            List<byte[]> words = [RoleWords.SpawnerHost.ToArray(), mode.ToText(), .. ConfigWorker.ToWords(configuration)];
+            e = Child.Start(hostTheirs, 0, null, true, false, Child.ArgumentVector(words), out _);
         }
         Libc.Close(workersTheirs);
         Libc.Close(hostTheirs);

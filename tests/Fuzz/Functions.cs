@@ -424,7 +424,6 @@ internal static class Functions
             FrameKind.Verdict => VerdictFrame.TryRead(frame, out _),
             FrameKind.Log => LogFrame.TryRead(frame, out _),
             FrameKind.Attach or FrameKind.Identify => AttachFrame.TryRead(frame, out _),
-            FrameKind.Reload => ReloadFrame.TryRead(frame, out _, out _, out _),
             FrameKind.NewSettings => NewSettingsFrame.TryRead(frame, out _),
             FrameKind.WhoIs => ReadWho(frame),
             FrameKind.LogFiles => LogFilesFrame.TryRead(frame, m.Below(5), out _),

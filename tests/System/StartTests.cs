@@ -119,6 +119,39 @@ public sealed class StartTests
     }
 
     [Fact]
+    public void Long_paths_and_the_command_line_stand_before_and_after_a_reload()
+    {
+        string empty = "/" + new string('e', 200) + "/" + new string('e', 200);
+        using Server s = Server.Prepare("ftpd_banner=of the file\nlocal_enable=YES\nsecure_chroot_dir=$DIR" + empty + "\n", x =>
+        {
+            foreach (string part in new[] { empty[..201], empty })
+            {
+                Directory.CreateDirectory(x.DirectoryPath + part);
+                Sys.Chmod(x.DirectoryPath + part, 755);
+            }
+        });
+        s.Launch([s.ConfigFile, "-oftpd_banner=of the command line"]);
+        string Banner()
+        {
+            using FtpConversation c = new(s.Address, s.Port);
+            return c.ReadReply().Text;
+        }
+        Assert.Equal("220 of the command line", Banner());
+        s.Settle("zygote host", "auth");
+        string[] stat = s.Role("listener").Single().Read("stat").Split(") ")[1].Split(' ');
+        Assert.True(ulong.Parse(stat[46]) - ulong.Parse(stat[45]) > 4096, "its arguments are not long");
+        s.Configure("ftpd_banner=of the file\nno_anon_password=YES\n");
+        Sys.Kill(s.Pid, Sys.SIGHUP);
+        Assert.True(Sys.Eventually(() =>
+        {
+            using FtpConversation c = s.Connect();
+            return c.Do("USER ftp").Code == 230;
+        }), s.Log);
+        Assert.Equal("220 of the command line", Banner());
+        s.Stop();
+    }
+
+    [Fact]
     public void Background_returns_when_the_service_listens()
     {
         using Server s = Server.Prepare("background=YES\n", x => x.Put("f", "x"));

@@ -1,6 +1,6 @@
 // The config role: reads the configuration anew and opens the logs, at a reload and after log rotation; one order, one
-// answer, gone. It runs as uid 0 without any capability, so it reads what is root's own and nothing else. It believes the
-// listener's arguments: they are those of the administrator's command line. Nothing of a client reaches it.
+// answer, gone. It runs as uid 0 without any capability, so it reads what is root's own and nothing else. Its arguments are
+// those of the administrator's command line, by way of spawner host; the listener has no say in them. Nothing of a client reaches it.
 using System;
 using System.Collections.Generic;
 using System.Text;
@@ -17,8 +17,15 @@ internal static class ConfigWorker
 {
     private const int ListenerSecondsMax = 30;
 
-    /// <summary>Serves one RELOAD over <paramref name="listenerFd"/>; <paramref name="service"/> says which privileges the service has kept.</summary>
-    internal static void Run(int listenerFd, RoleArgument service)
+    /// <summary>The words of a config worker's command line: f and a file's absolute path, or o and the NAME=VALUE of -o.</summary>
+    internal static List<byte[]> ToWords(List<(bool IsFile, string Text)> configuration) =>
+        configuration.ConvertAll(c => Encoding.UTF8.GetBytes((c.IsFile ? "f" : "o") + c.Text));
+
+    /// <summary>
+    /// Serves one RELOAD over <paramref name="listenerFd"/>; <paramref name="service"/> says which privileges the service has kept, <paramref name="words"/>
+    /// are those of <see cref="ToWords"/>.
+    /// </summary>
+    internal static void Run(int listenerFd, RoleArgument service, string[] words)
     {
         byte[] frame = new byte[FrameTable.BytesMax];
         Span<int> fds = stackalloc int[2];
@@ -30,7 +37,7 @@ internal static class ConfigWorker
         }
         ReadOnlySpan<byte> order = frame.AsSpan(0, length);
         string? fault = FrameTable.Fault(order, count, Role.Listener, Role.Config, out FrameKind kind);
-        if (fault != null || kind != FrameKind.Reload || !ReloadFrame.TryRead(order, out ReloadMode mode, out bool rootOwned, out (bool, string)[] arguments))
+        if (fault != null || kind != FrameKind.Reload || (ReloadMode)ShortFrame.Value(order) is not (ReloadMode.Reload or ReloadMode.Reopen))
         {
             Answer(listenerFd, false, 0, "config: the listener's order is not understood");
             return;
@@ -39,8 +46,9 @@ internal static class ConfigWorker
         int logger = count > 1 ? fds[1] : -1;
         try
         {
-            LoadResult loaded = Loader.Load(arguments, rootOwned);
-            bool accepted = Fulfil(mode, service, loaded, memory, logger, out uint bytes);
+            // A service that root has started has files of root's; only that one changes ids.
+            LoadResult loaded = Loader.Load(Array.ConvertAll(words, w => (w[0] == 'f', w[1..])), service.ChangeIds);
+            bool accepted = Fulfil((ReloadMode)ShortFrame.Value(order), service, loaded, memory, logger, out uint bytes);
             Answer(listenerFd, accepted, bytes, Text(loaded));
         }
         catch (Exception bug)

@@ -368,18 +368,16 @@ public sealed class LoaderTests : IDisposable
         Libc.Close(logger);
     }
 
+    /// <summary>The listener says when, and not what: a frame that names files has a wrong length.</summary>
     [Fact]
-    public void Reload_frame_carries_arguments_in_order()
+    public void An_order_to_reload_names_no_file()
     {
-        byte[] buffer = new byte[FrameTable.BytesMax];
-        FrameWriter w = ReloadFrame.Write(buffer, ReloadMode.Reopen, true, [(true, "/etc/ä.conf"), (false, "a=b"), (true, "/c")]);
-        Assert.True(w.Fits);
-        Assert.True(ReloadFrame.TryRead(w.Frame, out ReloadMode mode, out bool rootOwned, out (bool IsFile, string Text)[] arguments));
-        Assert.Equal(ReloadMode.Reopen, mode);
-        Assert.True(rootOwned);
-        Assert.Equal([(true, "/etc/ä.conf"), (false, "a=b"), (true, "/c")], arguments);
-        Assert.False(ReloadFrame.TryRead(w.Frame[..^1], out _, out _, out _));
-        Assert.False(ReloadFrame.Write(buffer, ReloadMode.Reload, true, [(true, new string('x', 5000))]).Fits);
+        byte[] frame = new byte[FrameTable.BytesMax];
+        FrameWriter w = new(frame, FrameKind.Reload);
+        w.U16(1);
+        w.Bytes("/etc/shadow"u8);
+        Assert.Equal("a frame of a wrong length", FrameTable.Fault(w.Frame, 1, Role.Listener, Role.Config, out _));
+        Assert.Null(FrameTable.Fault(ShortFrame.Write(frame, FrameKind.Reload, (ushort)ReloadMode.Reopen), 1, Role.Listener, Role.Config, out _));
     }
 
     private static (bool Accepted, uint Bytes, string Text, int Memory, int Logger) Reload(ReloadMode mode, params (bool, string)[] arguments)
@@ -387,11 +385,13 @@ public sealed class LoaderTests : IDisposable
         Assert.Equal(Errno.None, Libc.SeqPacketPair(out int listener, out int config));
         Assert.Equal(Errno.None, Libc.SeqPacketPair(out int logger, out int towards));
         Assert.Equal(Errno.None, Libc.MemFd(out int memory));
-        Thread thread = new(() => ConfigWorker.Run(config, Aotftpd.Privilege.RoleArgument.Nothing with { ChangeIds = true, WorkersCapabilities = ulong.MaxValue, HostCapabilities = ulong.MaxValue }));
+        Thread thread = new(() => ConfigWorker.Run(
+            config,
+            Aotftpd.Privilege.RoleArgument.Nothing with { ChangeIds = Libc.geteuid() == 0, WorkersCapabilities = ulong.MaxValue, HostCapabilities = ulong.MaxValue },
+            [.. ConfigWorker.ToWords([.. arguments]).ConvertAll(Encoding.UTF8.GetString)]));
         thread.Start();
         byte[] frame = new byte[FrameTable.BytesMax];
-        FrameWriter order = ReloadFrame.Write(frame, mode, Libc.geteuid() == 0, arguments);
-        Assert.Equal(Errno.None, Libc.SendFrame(listener, order.Frame, [memory, towards], 0));
+        Assert.Equal(Errno.None, Libc.SendFrame(listener, ShortFrame.Write(frame, FrameKind.Reload, (ushort)mode), [memory, towards], 0));
         Libc.Close(towards);
         Assert.Equal(Errno.None, Libc.ReceiveFrame(listener, frame, [], 0, out int length, out int count, out _));
         Assert.Null(FrameTable.Fault(frame.AsSpan(0, length), count, Role.Config, Role.Listener, out FrameKind kind));

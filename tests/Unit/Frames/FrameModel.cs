@@ -40,7 +40,7 @@ internal static class FrameModel
         new(21, "Attach", "Listener", "Logger Chowner", 12, 512, 1, 1),
         new(22, "Identify", "Listener", "Logger", 16, 512, 0, 0),
         new(23, "Log", "Listener Prelogin Session", "Logger", 38, Longest, 0, 0),
-        new(24, "Reload", "Listener", "Config", 8, Longest, 1, 2),
+        new(24, "Reload", "Listener", "Config", 4, 4, 1, 2),
         new(25, "NewSettings", "Config", "Listener", 12, Longest, 0, 0),
         new(26, "LogFiles", "Config", "Logger", 16, 16, 0, 4),
         new(27, "Walls", "SpawnerWorkers", "Listener", 4, 1024, 0, 0),
