@@ -586,8 +586,8 @@ internal static class OptionTable
             "Capabilities that unusual PAM modules need beyond those that logins always have: names as in "u8 +
             "capabilities(7), between blanks or commas."u8),
         Text("control_socket"u8, "/run/aotftpd/control"u8, No, None,
-            "The socket by which aotftpd status, who, reload and stop reach the server. Only root can use it. Empty "u8 +
-            "is none."u8),
+            "The socket by which aotftpd status, who, reload and stop reach the server. Only root can use it, "u8 +
+            "and an ordinary user who has started the service. Empty is none."u8),
         Number("min_uid"u8, 0, 0, int.MaxValue, No, A,
             "Local users with a smaller uid are refused. 0 is no such limit; uid 0 is refused always."u8),
         Bool("per_source_penalties"u8, true, No, None,

@@ -135,7 +135,7 @@ internal sealed partial class Service
             Libc.Unmap(bytes);
         }
         // SECURITY: auth runs modules that we did not write; what it filled is believed only sealed, whole and for no uid 0.
-        if (account == null || account.Uid == 0 || account.Kind == Account.LoginKind.Anonymous || (_settings.MinUid > 0 && account.Uid < (uint)_settings.MinUid))
+        if (account == null || account.Uid == 0 || account.Kind == Account.LoginKind.Anonymous || (account.Kind == Account.LoginKind.Local && account.Uid < (uint)_settings.MinUid))
         {
             RefuseLogin(c, "auth gave no usable account", ours: true);
             return;

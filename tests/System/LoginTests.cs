@@ -76,7 +76,7 @@ public sealed class LoginTests : IDisposable
     [Fact]
     public void Guests_get_their_own_root_by_the_token()
     {
-        using Server s = Server.Start("local_enable=YES\nanonymous_enable=NO\nguest_enable=YES\nguest_username=" + Users.Guest + "\nlocal_root=$ROOT/$USER\nuser_sub_token=$USER\npam_service_name=" + Users.GuestPamService + "\n", x =>
+        using Server s = Server.Start("local_enable=YES\nanonymous_enable=NO\nguest_enable=YES\nguest_username=" + Users.Guest + "\nmin_uid=60000\nlocal_root=$ROOT/$USER\nuser_sub_token=$USER\npam_service_name=" + Users.GuestPamService + "\n", x =>
         {
             x.Put("virtual1/one", "first");
             x.Put("virtual2/two", "second");
