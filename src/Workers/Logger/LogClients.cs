@@ -104,7 +104,7 @@ internal sealed class LogPeer
     internal LogPeer? NextOfClient;
     internal uint Pid;
 
-    /// <summary>Lines that it may still log at once, and when that was worked out.</summary>
+    /// <summary>Bytes that it may still log at once, and when that was worked out.</summary>
     internal int Budget;
     internal long BudgetMs;
 

@@ -13,10 +13,11 @@ namespace Aotftpd.Workers.Logger;
 /// <summary>The entry of the logger role, and its loop.</summary>
 internal sealed class LoggerWorker
 {
-    // A worker may log 5,000 events a second, more than a client can bring about by the smallest transfers, and as many at once; beyond that
-    // lines are counted, not written.
-    private const int BudgetPerMillisecond = 5;
-    private const int BudgetBurst = 5000;
+    // A worker may log a megabyte a second, and as much at once: some 5,000 lines, more than a client can bring about by the smallest
+    // transfers. Beyond that lines are counted, not written. What a frame says of itself is its cost, and what is written around it.
+    private const int BudgetBytesPerMillisecond = 1 << 10;
+    private const int BudgetBytesMax = 1 << 20;
+    private const int LineBytes = 128;
 
     // A flood beyond this many lost lines is not even read until the next tick: reading it would cost the others time.
     private const int FloodLines = 1000;
@@ -216,7 +217,7 @@ internal sealed class LoggerWorker
         peer.Generation++;
         peer.Client = isConfig ? null : Tell(attach);
         peer.Pid = attach.Pid;
-        peer.Budget = BudgetBurst;
+        peer.Budget = BudgetBytesMax;
         peer.BudgetMs = _nowMs;
         peer.Lost = 0;
         peer.Muted = false;
@@ -327,7 +328,7 @@ internal sealed class LoggerWorker
         {
             peer.Pid = client.Pid = (uint)senderPid;
         }
-        if (!Spend(peer))
+        if (!Spend(peer, LineBytes + frame.Length))
         {
             return;
         }
@@ -344,13 +345,13 @@ internal sealed class LoggerWorker
         _ => false,
     };
 
-    private bool Spend(LogPeer peer)
+    private bool Spend(LogPeer peer, int bytes)
     {
-        peer.Budget = (int)Math.Min(BudgetBurst, peer.Budget + ((_nowMs - peer.BudgetMs) * BudgetPerMillisecond));
+        peer.Budget = (int)Math.Min(BudgetBytesMax, peer.Budget + ((_nowMs - peer.BudgetMs) * BudgetBytesPerMillisecond));
         peer.BudgetMs = _nowMs;
-        if (peer.Budget > 0)
+        if (peer.Budget >= bytes)
         {
-            peer.Budget--;
+            peer.Budget -= bytes;
             return true;
         }
         if (peer.Lost++ == 0)

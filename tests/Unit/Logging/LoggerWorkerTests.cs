@@ -123,7 +123,7 @@ public class LoggerWorkerTests
         using LoggerHost host = new();
         host.OpenLogs();
         int worker = host.Attach(1, "192.0.2.1", "chatty", LogIdentity.Real);
-        const int Sent = 20_000, Burst = 5000, PerSecond = 5000;
+        const int Sent = 20_000, FrameBytes = 44, Burst = (1 << 20) / (128 + FrameBytes), PerSecond = Burst;
         Stopwatch watch = Stopwatch.StartNew();
         for (int i = 0; i < Sent; i++)
         {
