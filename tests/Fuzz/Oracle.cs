@@ -352,12 +352,12 @@ internal sealed class Oracle
         }
     }
 
-    /// <summary>True if a line opens a data connection or hands over a login.</summary>
+    /// <summary>True if a line opens a data connection, hands over a login or asks the listener who is there.</summary>
     internal bool NeedsWorld(Profile profile)
     {
-        foreach ((string verb, _, _) in _lines)
+        foreach ((string verb, string argument, _) in _lines)
         {
-            if (profile <= Profile.List ? verb is "USER" or "PASS" : OpensData(verb))
+            if (profile <= Profile.List ? verb is "USER" or "PASS" : OpensData(verb) || (verb == "SITE" && argument.Contains("WHO", StringComparison.OrdinalIgnoreCase)))
             {
                 return true;
             }
