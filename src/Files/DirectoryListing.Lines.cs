@@ -68,28 +68,14 @@ internal sealed unsafe partial class DirectoryListing
     private bool Line(int fd, byte* pointer, ReadOnlySpan<byte> name, byte type, bool usePrefix)
     {
         uint mask = MaskFor(type);
-        EntryInfo info;
-        if (mask == 0)
-        {
-            info = new EntryInfo { Mode = (uint)type << 12 };
-        }
-        else
-        {
-            Errno e = Look(fd, pointer, mask, out Statx s);
-            if (e == Errno.ENOENT)
-            {
-                return true;
-            }
-            if (e != Errno.None && !IsUnknowable(e))
-            {
-                return Fail(e);
-            }
-            info = e == Errno.None ? Info(in s) : new EntryInfo { Mode = (uint)type << 12 };
-        }
-        return _kind == ListingKind.Machine ? MachineLine(in info, name)
+        EntryInfo info = new() { Mode = (uint)type << 12 };
+        return mask != 0 && !TryLook(fd, pointer, type, mask, out info) ? _end == ListingEnd.Done : Show(fd, pointer, in info, name, usePrefix);
+    }
+
+    private bool Show(int fd, byte* pointer, in EntryInfo info, ReadOnlySpan<byte> name, bool usePrefix) =>
+        _kind == ListingKind.Machine ? MachineLine(in info, name)
             : IsLong ? LongLine(fd, pointer, in info, name)
             : ShortLine(in info, name, usePrefix);
-    }
 
     private uint MaskFor(byte type)
     {

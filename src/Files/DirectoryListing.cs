@@ -17,6 +17,13 @@ internal sealed unsafe partial class DirectoryListing
     private const int LinkBytes = 4096;
     private const int DepthMax = 32;
 
+    // Of so many entries, and for so long, a long listing looks at each one as the directory tells it: files that were made one after the
+    // other lie beside each other. The others are looked at in the order in which they are shown, so that neither the memory nor the time
+    // to the first line grows with the directory, or with a slow disk.
+    private const int AheadMax = 1 << 17;
+    private const int AheadMicroseconds = 500_000;
+    private const int AheadStep = 256;
+
     // More than this no listing leaves to the next one.
     private const long KeptBytesMax = 4 << 20;
 
@@ -40,6 +47,8 @@ internal sealed unsafe partial class DirectoryListing
     private int _filterLength;
     private bool _filtered;
     private int _filterSteps;
+    private bool _ahead;
+    private long _aheadUntil;
     private long _now;
     private byte* _memory;
     private int _out;
@@ -117,6 +126,8 @@ internal sealed unsafe partial class DirectoryListing
         _out = 0;
         _now = Storage.NowSeconds();
         _filterSteps = FilterSteps;
+        _ahead = IsLong;
+        _aheadUntil = Libc.MonotonicMicroseconds() + AheadMicroseconds;
         _ownerLength = _groupLength = 0;
         if (_memory == null && (_memory = Libc.MapBuffer(DentsBytes + OutBytes + LinkBytes, whole: true)) == null)
         {
@@ -286,23 +297,39 @@ internal sealed unsafe partial class DirectoryListing
 
     private bool Remember(int fd, byte* pointer, ReadOnlySpan<byte> name, byte type)
     {
-        long? rank = null;
-        if (_options.Time)
+        bool ahead = LooksAhead();
+        if (!ahead && !_options.Time)
         {
-            Errno e = Look(fd, pointer, Libc.STATX_MTIME, out Statx s);
-            if (e == Errno.ENOENT)
-            {
-                return true;
-            }
-            if (e != Errno.None && !IsUnknowable(e))
-            {
-                return Fail(e);
-            }
-            long time = e == Errno.None ? s.ModifiedSeconds : 0;
-            // Equal times keep the order of the directory, in -t and in -tr: vsftpd sorts by the time alone, and stably.
-            rank = _options.Reverse ? time : -time;
+            return _names.Add(name, type, null) || Fail(Errno.ENOMEM);
         }
-        return _names.Add(name, type, rank) || Fail(Errno.ENOMEM);
+        if (!TryLook(fd, pointer, type, ahead ? LongMask : Libc.STATX_MTIME, out EntryInfo info))
+        {
+            return _end == ListingEnd.Done;
+        }
+        // Equal times keep the order of the directory, in -t and in -tr: vsftpd sorts by the time alone, and stably.
+        long? rank = !_options.Time ? null : _options.Reverse ? info.MtimeSeconds : -info.MtimeSeconds;
+        return _names.Add(name, type, rank, ahead ? MemoryMarshal.AsBytes(new ReadOnlySpan<EntryInfo>(in info)) : default) || Fail(Errno.ENOMEM);
+    }
+
+    private bool LooksAhead()
+    {
+        if (_ahead && _names.Count % AheadStep == 0)
+        {
+            _ahead = _names.Count < AheadMax && Libc.MonotonicMicroseconds() < _aheadUntil;
+        }
+        return _ahead;
+    }
+
+    // False if there is nothing to show: the entry has vanished, or the listing has failed.
+    private bool TryLook(int fd, byte* pointer, byte type, uint mask, out EntryInfo info)
+    {
+        Errno e = Look(fd, pointer, mask, out Statx s);
+        info = e == Errno.None ? Info(in s) : new EntryInfo { Mode = (uint)type << 12 };
+        if (e != Errno.None && e != Errno.ENOENT && !IsUnknowable(e))
+        {
+            Fail(e);
+        }
+        return e == Errno.None || IsUnknowable(e);
     }
 
     private static Errno Look(int fd, byte* pointer, uint mask, out Statx s) =>
@@ -317,7 +344,12 @@ internal sealed unsafe partial class DirectoryListing
         for (int i = 0; i < count; i++)
         {
             NameIndex.Entry entry = _names[IsBackwards ? first + count - 1 - i : first + i];
-            if (!Line(fd, _names.NamePointer(in entry), _names.Name(in entry), entry.Type, usePrefix))
+            byte* pointer = _names.NamePointer(in entry);
+            ReadOnlySpan<byte> name = _names.Name(in entry);
+            bool goesOn = entry.HasFacts
+                ? Show(fd, pointer, MemoryMarshal.Read<EntryInfo>(_names.Facts(in entry, sizeof(EntryInfo))), name, usePrefix)
+                : Line(fd, pointer, name, entry.Type, usePrefix);
+            if (!goesOn)
             {
                 return false;
             }

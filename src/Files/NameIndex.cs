@@ -16,11 +16,12 @@ internal sealed unsafe class NameIndex
     private GrowingBuffer _entries;
     private GrowingBuffer _names;
 
-    /// <summary>One name: where it lies, and its type.</summary>
+    /// <summary>One name: where it lies, its type, and whether something is kept with it.</summary>
     internal struct Entry
     {
         internal uint At;
         internal byte Type;
+        internal bool HasFacts;
     }
 
     private static nuint EntriesBytes => (nuint)CountMax * (nuint)sizeof(Entry);
@@ -49,21 +50,29 @@ internal sealed unsafe class NameIndex
     /// <summary>The name; valid until <see cref="Shrink"/> or <see cref="Free"/>.</summary>
     internal ReadOnlySpan<byte> Name(in Entry entry) => new(Place(entry.At) + 2, *(ushort*)Place(entry.At));
 
-    /// <summary>Adds a name of at most 65,535 bytes. <paramref name="rank"/>: sort by it, the lowest first, and not by name. False when there is no memory.</summary>
-    internal bool Add(ReadOnlySpan<byte> name, byte type, long? rank)
+    /// <summary>What was kept with the name: the last <paramref name="bytes"/> of it, which are all.</summary>
+    internal ReadOnlySpan<byte> Facts(in Entry entry, int bytes) => new(Place(entry.At) - bytes, bytes);
+
+    /// <summary>
+    /// Adds a name of at most 65,535 bytes. <paramref name="rank"/>: sort by it, the lowest first, and not by name.
+    /// <paramref name="facts"/>, an even number of bytes, are kept with it. False when there is no memory.
+    /// </summary>
+    internal bool Add(ReadOnlySpan<byte> name, byte type, long? rank, ReadOnlySpan<byte> facts = default)
     {
         // Lengths are read as 16-bit numbers, so names start at even offsets.
-        uint room = (uint)(2 + name.Length + 1 + 1) & ~1u;
+        uint room = (uint)(facts.Length + 2 + name.Length + 1 + 1) & ~1u;
         if (!Reserve(room))
         {
             return false;
         }
-        byte* at = Place(Used);
+        uint start = Used + (uint)facts.Length;
+        byte* at = Place(start);
+        facts.CopyTo(new Span<byte>(at - facts.Length, facts.Length));
         *(ushort*)at = (ushort)name.Length;
         name.CopyTo(new Span<byte>(at + 2, name.Length));
         at[2 + name.Length] = 0;
         Keys[Count] = rank is long r ? (ulong)r ^ 0x8000_0000_0000_0000 : 0;
-        Entries[Count++] = new Entry { At = Used, Type = type };
+        Entries[Count++] = new Entry { At = start, Type = type, HasFacts = !facts.IsEmpty };
         Used += room;
         return true;
     }
