@@ -526,13 +526,15 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
             timeout = IdleMs;
         }
 
-        if (Libc.Poll(fds, Link.UntilDue(timeout), out int ready) != Errno.None)
+        int wait = Link.UntilDue(timeout);
+        if (Libc.Poll(fds, wait, out int ready) != Errno.None)
         {
             _pollFailed = true;
             return true;
         }
 
-        if (holdsMemory && ready == 0)
+        // A wait that was cut short for the listener's sake says nothing of the client.
+        if (holdsMemory && ready == 0 && wait == IdleMs)
         {
             Session!.ReleaseMemory();
         }

@@ -64,7 +64,7 @@ internal static class SiteWho
     private static bool Ask(Session session, ushort from, out ReadOnlySpan<byte> answer)
     {
         answer = default;
-        _ = Libc.Poll([], PauseMilliseconds, out _);
+        Libc.SleepMilliseconds(PauseMilliseconds);
         if (session.Link.AskWho(from) != Errno.None)
         {
             return false;

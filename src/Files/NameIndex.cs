@@ -1,5 +1,6 @@
 // The names of one listing in unmanaged memory: an arena of bytes that is never copied, and an index that is sorted. A directory of a
-// million entries costs sixteen bytes each and its names, and all of it goes back to the kernel at the end. Run by the session worker.
+// million entries costs sixteen bytes each, its names and what is kept with some of them, and goes back to the kernel as a whole. Run by
+// the session worker.
 using System;
 using System.Buffers.Binary;
 using Aotftpd.Native;
@@ -50,7 +51,7 @@ internal sealed unsafe class NameIndex
     /// <summary>The name; valid until <see cref="Shrink"/> or <see cref="Free"/>.</summary>
     internal ReadOnlySpan<byte> Name(in Entry entry) => new(Place(entry.At) + 2, *(ushort*)Place(entry.At));
 
-    /// <summary>What was kept with the name: the last <paramref name="bytes"/> of it, which are all.</summary>
+    /// <summary>What <see cref="Add"/> kept with the name; <paramref name="bytes"/> is its length.</summary>
     internal ReadOnlySpan<byte> Facts(in Entry entry, int bytes) => new(Place(entry.At) - bytes, bytes);
 
     /// <summary>

@@ -9,7 +9,7 @@ namespace Aotftpd.Transfer;
 
 internal sealed unsafe partial class DataConnection
 {
-    // One sendfile(2) is cut to this: longer ones of several clients push each other's pages out of the processor's caches.
+    // One sendfile(2) is cut to this, beside which a further call is nothing; a file that needs no further one is corked.
     private const long SendStepBytes = 512 << 10;
 
     // Control is looked at whenever the socket is full, and after so much even if the peer takes all.
