@@ -3,6 +3,7 @@
 
     audit.py --kind anonymous|local|unjailed|everything|inetd|ordinary --pid LISTENER
              [--user service=NAME] [--user nopriv=NAME] [--user anonymous=NAME] [--jail DIRECTORY]
+             [--set isolate=NO] [--set isolate_network=NO] [--set seccomp_sandbox=NO] [--set session_support=YES]
     audit.py --kind vsftpd --pid LISTENER
 
 The second opinion on `aotftpd --check --live`: it shares no code with the server, and its expectations are written down
@@ -13,6 +14,7 @@ import argparse
 import os
 import pwd
 import sys
+import time
 
 NAMES = """CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
 NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT
@@ -45,6 +47,9 @@ def words(mask):
 
 BECOME = caps("SETUID SETGID SYS_CHROOT")
 PAM = caps("SETUID SETGID DAC_READ_SEARCH DAC_OVERRIDE CHOWN FOWNER AUDIT_WRITE")
+PAM_SESSION = caps("AUDIT_CONTROL SYS_RESOURCE")
+# Programs that modules of PAM execute: children of auth, or of spawner host if whoever started them has ended.
+HELPER = "helper"
 KILL, CHOWN, BIND = caps("KILL"), caps("CHOWN"), caps("NET_BIND_SERVICE")
 
 
@@ -74,6 +79,8 @@ class Process:
         base = "/proc/%d/" % pid
         self.pid = pid
         self.title = " ".join(read(base + "cmdline").replace("\0", " ").split())
+        w = self.title.split()
+        self.role = self.title if len(w) < 2 or w[0] != "aotftpd:" else " ".join(w[1:3]) if w[1] in ("spawner", "zygote") else w[1]
         self.threads = []
         for tid in sorted(map(int, os.listdir(base + "task"))):
             try:
@@ -102,12 +109,6 @@ class Process:
         except OSError:
             return False
 
-    @property
-    def role(self):
-        w = self.title.split()
-        if len(w) < 2 or w[0] != "aotftpd:":
-            return self.title
-        return " ".join(w[1:3]) if w[1] in ("spawner", "zygote") else w[1]
 
     def ids(self, field):
         return {t[field] for t in self.threads}
@@ -131,7 +132,7 @@ def family(top):
         queue += sorted(children.get(pid, []))
         try:
             found.append(Process(pid))
-        except Gone:
+        except (Gone, OSError):
             pass
     return found
 
@@ -146,11 +147,17 @@ class Expected:
     def __init__(self, a, top):
         self.kind = a.kind
         # Whoever started the service may have put all of it under filters of his own.
-        self.inherited = max(0, int(top.threads[0]["Seccomp_filters"]) - 1)
+        self.inherited = max(0, int(top.threads[0]["Seccomp_filters"]) - (0 if "seccomp_sandbox=NO" in a.set else 1))
         self.local = a.kind in ("local", "unjailed", "everything")
         self.all = a.kind == "everything"
         self.ordinary = a.kind == "ordinary"
         self.own = int(top.threads[0]["Uid"].split()[0])
+        unset = {"isolate": "YES", "isolate_network": "YES", "seccomp_sandbox": "YES", "session_support": "NO"}
+        self.set = {k: v == "YES" for k, v in {**unset, **dict(o.split("=", 1) for o in a.set)}.items()}
+        # Nobody has of root's capabilities more than root has here.
+        self.pam = (PAM | (PAM_SESSION if self.set["session_support"] else 0)) & int(read("/proc/self/status").partition("CapPrm:")[2].split()[0], 16)
+        self.apart = ({"pid", "ipc", "mnt"} if self.set["isolate"] else set()) | ({"net"} if self.set["isolate_network"] else set())
+        self.apart |= {"user"} if self.ordinary else set()
         self.users = {k: pwd.getpwnam(v) for k, v in (u.split("=", 1) for u in a.user)}
         self.jail = a.jail
         self.top = top
@@ -182,21 +189,25 @@ class Expected:
         return {
             "listener": BIND if self.all else 0,
             "spawner workers": BECOME | KILL, "zygote workers": BECOME | KILL, "idle": BECOME,
-            "spawner host": BECOME | KILL | (PAM if self.local else 0) | (CHOWN if self.all else 0),
-            "zygote host": PAM | KILL, "auth": PAM, "chowner": CHOWN,
+            "spawner host": BECOME | KILL | (self.pam if self.local else 0) | (CHOWN if self.all else 0),
+            "zygote host": self.pam | KILL, "auth": self.pam, "chowner": CHOWN,
         }.get(role, 0)
 
     def wrong(self, p, by_pid):
         """Everything about this process that is not as it ought to be."""
         role, out = p.role, []
+        filtered = self.set["seccomp_sandbox"]
 
         def expect(what, seen, wanted):
             if seen != wanted:
                 out.append("%s is %s, not %s" % (what, seen, wanted))
 
+        parent = by_pid.get(p.parent)
+        if not p.title.startswith("aotftpd:") and self.local and parent and parent.role in ("auth", HELPER, "spawner host"):
+            p.role = HELPER
+            return self.wrong_helper(p)
         if role not in PARENTS and role != "listener":
             return ["no role of the service"]
-        parent = by_pid.get(p.parent)
         if role != "listener" and (parent is None or parent.role not in PARENTS[role]):
             out.append("started by %s" % (parent.role if parent else p.parent))
         expect("threads", len(p.threads), 1 if role in ("idle", "prelogin", "session", "auth") else 2)
@@ -221,10 +232,10 @@ class Expected:
         expect("ambient", p.sets("CapAmb"), {0})
         if not self.ordinary or role in WORKERS:
             expect("bounding", p.sets("CapBnd"), {0})
-        expect("no_new_privs", p.ids("NoNewPrivs"), {"0" if role in HOST and not self.ordinary else "1"})
-        expect("seccomp", p.ids("Seccomp"), {"2"})
+        expect("no_new_privs", p.ids("NoNewPrivs"), {"0" if not self.ordinary and (role in HOST or (role == "config" and not filtered)) else "1"})
+        expect("seccomp", p.ids("Seccomp"), {"2" if filtered or self.inherited else "0"})
         filters = 3 if role in ("prelogin", "session") else 2 if role in ("zygote workers", "idle", "config", "logger", "chowner") else 1
-        expect("filters", p.ids("Seccomp_filters"), {str(filters + self.inherited)})
+        expect("filters", p.ids("Seccomp_filters"), {str((filters if filtered else 0) + self.inherited)})
         if p.rwx:
             out.append("%d mappings are both writable and executable" % p.rwx)
         # In a user namespace those files belong to its root, which is the same user.
@@ -234,13 +245,22 @@ class Expected:
         self.bounds(p, out)
         return out
 
+    def wrong_helper(self, p):
+        """It has become whom its task asks for, but is as shut in as auth, and without a capability."""
+        held = set().union(*(p.sets(f) for f in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")))
+        out = ["holds " + words(c) for c in held - {0}]
+        least = (1 if self.set["seccomp_sandbox"] else 0) + self.inherited
+        out += ["has %s filters" % n for n in p.ids("Seccomp_filters") if int(n) < least]
+        out += ["namespace %s is not the host's" % n for n, inode in p.spaces.items() if inode != self.top.spaces[n]]
+        return out + (["may leave a core"] if p.limits["Max core file size"] else [])
+
     def places(self, p, expect, out):
         role = p.role
-        apart = {"pid", "ipc", "mnt", "net"} | ({"user"} if self.ordinary else set()) if role in WORKERS else set()
+        apart = self.apart if role in WORKERS else set()
         for name, inode in p.spaces.items():
             if (inode != self.top.spaces[name]) != (name in apart):
                 out.append("namespace %s is %s" % (name, "not its own" if name in apart else "not the host's"))
-        if role in WORKERS and p.root == "/" and p.covered:
+        if role in WORKERS and self.set["isolate"] and p.root == "/" and p.covered:
             out.append("sees the kernel below " + " ".join(p.covered))
         if role == "prelogin" or (role in ("listener", "logger", "chowner") and not self.ordinary):
             if p.root == "/":
@@ -312,6 +332,7 @@ def main():
     a.add_argument("--pid", type=int, required=True)
     a.add_argument("--user", action="append", default=[])
     a.add_argument("--jail")
+    a.add_argument("--set", action="append", default=[], help="an option that is not as it is by default")
     a = a.parse_args()
     processes = family(a.pid)
     if not processes or processes[0].pid != a.pid:
@@ -323,16 +344,17 @@ def main():
         return 0
     expected, by_pid, bad = Expected(a, top), {p.pid: p for p in processes}, 0
     for p in processes:
-        wrong = expected.wrong(p, by_pid)
         # A worker between its two lives, or one that has just ended, is looked at again.
-        for _ in range(3):
-            if not wrong:
-                break
+        for attempt in range(4):
             try:
-                p = Process(p.pid)
+                if attempt > 0:
+                    time.sleep(0.05)
+                    p = by_pid[p.pid] = Process(p.pid)
                 wrong = expected.wrong(p, by_pid)
             except (Gone, OSError):
                 wrong = []
+            if not wrong:
+                break
         for text in wrong:
             print("DIFFERENT: %s (%d): %s" % (p.role, p.pid, text))
             bad += 1

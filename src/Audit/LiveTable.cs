@@ -54,7 +54,8 @@ internal sealed class LiveTable
             return null;
         }
         LiveTable table = new(plan, snapshot, family[0]);
-        family.ForEach(p => table._roles[p.Pid] = RoleOf(p));
+        // Parents come before their children.
+        family.ForEach(p => table._roles[p.Pid] = table.NameOf(p));
         foreach (LiveProcess process in family)
         {
             // A worker between its two lives, or one that has just ended, is looked at again.
@@ -66,7 +67,7 @@ internal sealed class LiveTable
                 p = LiveProcess.Read(p.Pid);
                 if (p != null)
                 {
-                    table._roles[p.Pid] = RoleOf(p);
+                    table._roles[p.Pid] = table.NameOf(p);
                     wrong = table.Compare(p);
                 }
             }
@@ -83,6 +84,12 @@ internal sealed class LiveTable
         string[] words = p.Title.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return words.Length < 2 || words[0] != "aotftpd:" ? p.Title : words[1] is "spawner" or "zygote" && words.Length > 2 ? words[1] + " " + words[2] : words[1];
     }
+
+    /// <summary>A program that a module of PAM has executed: no process of ours, and none of the service without an <c>auth</c>.</summary>
+    private const string Helper = "helper";
+
+    private string NameOf(LiveProcess p) =>
+        _roles.GetValueOrDefault(p.Parent) is "auth" or "spawner host" or Helper && !p.Title.StartsWith("aotftpd:", StringComparison.Ordinal) ? Helper : RoleOf(p);
 
     private void Add(LiveProcess p, List<(int Column, string Text)> wrong)
     {
@@ -102,7 +109,7 @@ internal sealed class LiveTable
         }
         string[] row =
         [
-            p.Pid.ToString(CultureInfo.InvariantCulture), RoleOf(p), p.Threads.Count.ToString(CultureInfo.InvariantCulture),
+            p.Pid.ToString(CultureInfo.InvariantCulture), _roles[p.Pid], p.Threads.Count.ToString(CultureInfo.InvariantCulture),
             All(p, t => t["Uid"].Split('\t')[1]), p.Root, All(p, t => t["NoNewPrivs"] == "1" ? "yes" : "no"),
             All(p, t => t["Seccomp"] == "2" ? t.GetValueOrDefault("Seccomp_filters", "?") + " filters" : "none"), own.Count > 0 ? string.Join(',', own) : "host",
             Limit(p, 0), Limit(p, 1), Limit(p, 2), Limit(p, 3), Limit(p, 4), string.Join(" | ", new HashSet<string>(capabilities)),
@@ -110,7 +117,7 @@ internal sealed class LiveTable
         foreach ((int column, string text) in wrong)
         {
             row[column] = row[column].TrimEnd('*') + "*";
-            Differences.Add("pid " + p.Pid + ", " + RoleOf(p) + ": " + text);
+            Differences.Add("pid " + p.Pid + ", " + _roles[p.Pid] + ": " + text);
         }
         Rows.Add(row);
     }
@@ -135,10 +142,14 @@ internal sealed class LiveTable
     private List<(int Column, string Text)> Compare(LiveProcess p)
     {
         List<(int, string)> wrong = [];
-        string name = RoleOf(p);
-        if (_expected.Find(r => r.Role.Title == name) is not { } e)
+        string name = _roles[p.Pid];
+        if (_expected.Find(r => r.Role.Title == (name == Helper ? "auth" : name)) is not { } e)
         {
             return [(1, "is no process of this configuration")];
+        }
+        if (name == Helper)
+        {
+            return CompareHelper(p, e);
         }
         string parent = _roles.GetValueOrDefault(p.Parent, "a process that is not of the service");
         if (e.Role.Role != Role.Listener && !MayStart(parent, e.Role))
@@ -170,6 +181,30 @@ internal sealed class LiveTable
         if (p.Dumpable && e.Role.User != RoleUser.Root && _plan.Mode.ChangeIds)
         {
             wrong.Add((3, "is dumpable"));
+        }
+        return wrong;
+    }
+
+    /// <summary>Whatever program it is, and whoever it has become: it has the walls of <paramref name="auth"/>, or more, and none of its capabilities.</summary>
+    private List<(int Column, string Text)> CompareHelper(LiveProcess p, PrivilegeRow auth)
+    {
+        List<(int, string)> wrong = [];
+        foreach (Dictionary<string, string> t in p.Threads)
+        {
+            ulong held = Hex(t["CapPrm"]) | Hex(t["CapEff"]) | Hex(t["CapInh"]) | Hex(t["CapAmb"]) | Hex(t["CapBnd"]);
+            if (held != 0)
+            {
+                wrong.Add((13, "capabilities " + Names(held) + ", expected none"));
+            }
+            if (t["Seccomp"] != "2" && auth.Filters > 0 || (int.TryParse(t.GetValueOrDefault("Seccomp_filters"), out int filters) && filters < auth.Filters + _inherited))
+            {
+                wrong.Add((6, "not the seccomp filters of auth"));
+            }
+        }
+        Spaces(p, auth, wrong);
+        if (p.Limits[LimitNames[3]].Hard > 0)
+        {
+            wrong.Add((11, "core file size " + Limit(p, 3)));
         }
         return wrong;
     }
@@ -245,7 +280,7 @@ internal sealed class LiveTable
         }
     }
 
-    private void Places(LiveProcess p, PrivilegeRow e, List<(int, string)> wrong)
+    private void Spaces(LiveProcess p, PrivilegeRow e, List<(int, string)> wrong)
     {
         foreach (string space in LiveProcess.Spaces)
         {
@@ -255,6 +290,11 @@ internal sealed class LiveTable
                 wrong.Add((7, "namespace " + space + (own ? " is another" : " is the host's")));
             }
         }
+    }
+
+    private void Places(LiveProcess p, PrivilegeRow e, List<(int, string)> wrong)
+    {
+        Spaces(p, e, wrong);
         bool mounts = Array.IndexOf(e.Namespaces, "mnt") >= 0;
         if (mounts && p.Uncovered.Length > 0)
         {

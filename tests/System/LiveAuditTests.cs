@@ -28,18 +28,21 @@ public sealed class LiveAuditTests
 
     private static string Script([CallerFilePath] string self = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(self)!, "..", "audit.py"));
 
-    internal static Sys.Result Audit(string kind, int listener, string? jail = null) => Sys.Run("python3",
+    internal static Sys.Result Audit(string kind, int listener, string? jail = null, params string[] options) => Sys.Run("python3",
         [Script(), "--kind", kind, "--pid", listener.ToString(), "--user", "service=" + Users.Service, "--user", "nopriv=" + Users.Nopriv, "--user", "anonymous=" + Users.Anonymous,
-            .. jail == null ? Array.Empty<string>() : ["--jail", jail]]);
+            .. jail == null ? Array.Empty<string>() : ["--jail", jail], .. options.SelectMany(o => new[] { "--set", o })]);
 
-    /// <summary>Both audits find nothing, and both have seen every process; under inetd there is a service for each client.</summary>
-    private static void BothAgree(Server s, string kind, string? jail = null)
+    /// <summary>
+    /// Both audits find nothing, and both have seen every process; under inetd there is a service for each client. The result is what that of the
+    /// server has printed.
+    /// </summary>
+    private static string BothAgree(Server s, string kind, string? jail = null, params string[] options)
     {
         string seen = "", other = "";
         foreach (ProcessView listener in s.Role("listener"))
         {
             Sys.Result live = Sys.Run(s.Executable, ["--check", "--live", "--pid=" + listener.Pid, s.ConfigFile]);
-            Sys.Result own = Audit(kind, listener.Pid, jail);
+            Sys.Result own = Audit(kind, listener.Pid, jail, options);
             Assert.True(live.Exit == 0 && own.Exit == 0, live.All + "\n" + own.All);
             seen += live.Output;
             other += own.Output;
@@ -49,6 +52,7 @@ public sealed class LiveAuditTests
             Assert.Contains(" " + role, seen);
             Assert.Contains(" " + role, other);
         }
+        return seen;
     }
 
     /// <summary>A client in each of the states that an audit may meet: it has said nothing, its name, it is logged in, it is in a transfer that does not end.</summary>
@@ -134,6 +138,52 @@ public sealed class LiveAuditTests
         s.Settle(s_local);
         Assert.Contains("0", s.Role("session").Single().Threads().Single()["Groups"].Split(' '));
         BothAgree(s, "local", s.Root);
+        s.Stop();
+    }
+
+    [Theory]
+    [InlineData("isolate=NO")]
+    [InlineData("isolate=NO", "isolate_network=NO")]
+    [InlineData("seccomp_sandbox=NO")]
+    public void Nothing_differs_where_the_administrator_wants_fewer_walls(params string[] options)
+    {
+        using Server s = Server.Start(Local + Jailed + string.Concat(options.Select(o => o + "\n")), PutBig);
+        using Clients clients = new(s, local: true);
+        Assert.True(Sys.Eventually(() => s.Role("idle").Count == Server.IdleWorkers && s.Role("logger").Count == 1 && s.Role("zygote host").Count == 1));
+        BothAgree(s, "local", s.Root, options);
+        // The walls that are not asked for are not there, so neither audit is content without having looked.
+        Assert.Equal(1, Audit("local", s.Pid, s.Root).Exit);
+        Sys.Result live = Sys.Run(s.Executable, ["--check", "--live", s.ConfigFile, .. options.Select(o => "-o" + o.Replace("NO", "YES"))]);
+        Assert.True(live.Exit == 1, live.All);
+        clients.Dispose();
+        s.Stop();
+    }
+
+    [Fact]
+    public void Nothing_differs_while_PAM_decides_nor_while_its_session_is_open()
+    {
+        const string hold = "/etc/aott-audit-hold", waits = "/etc/aott-audit-waits", script = "/etc/aott-audit.sh", service = "aott-audit";
+        File.WriteAllText(hold, "");
+        File.Delete(waits);
+        File.WriteAllText(script, "#!/bin/sh\n: >" + waits + "\nfor i in $(seq 900); do [ -e " + hold + " ] || exit 0; sleep 0.1; done\nexit 1\n");
+        Sys.Chmod(script, 755);
+        File.WriteAllText("/etc/pam.d/" + service, "auth required pam_exec.so quiet " + script + "\nauth required pam_unix.so\naccount required pam_unix.so\nsession required pam_umask.so umask=022\n");
+        using Server s = Server.Start(Local + Jailed + "session_support=YES\npam_service_name=" + service + "\n");
+        using FtpConversation c = s.Connect();
+        c.Do("USER " + Users.Alice, 331);
+        c.Send("PASS alice-pass");
+        Assert.True(Sys.Eventually(() => File.Exists(waits)), s.Log);
+        s.Settle(s_local);
+        Assert.Contains(" helper ", BothAgree(s, "local", s.Root, "session_support=YES"));
+        // What PAM executes belongs to a service that asks PAM.
+        Sys.Result anonymous = Sys.Run(s.Executable, ["--check", "--live", s.ConfigFile, "-olocal_enable=NO"]);
+        Assert.True(anonymous.Exit == 1 && anonymous.Output.Contains(", helper: is no process of this configuration", StringComparison.Ordinal), anonymous.All);
+        Assert.Contains("sh " + script, string.Join('\n', Audit("anonymous", s.Pid, s.Root).Output.Split('\n').Where(l => l.Contains("no role of the service"))));
+        File.Delete(hold);
+        c.Expect(230);
+        s.Settle(s_local);
+        BothAgree(s, "local", s.Root, "session_support=YES");
+        c.Dispose();
         s.Stop();
     }
 

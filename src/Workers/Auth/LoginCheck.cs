@@ -126,13 +126,14 @@ internal sealed class LoginCheck
         {
             return fault;
         }
-        _limits = SessionLimits.Now();
+        SessionLimits own = SessionLimits.Now();
         fault = _pam.OpenSession(_user, address);
+        _limits = SessionLimits.Now().ChangesSince(own);
+        own.Restore();
         if (fault != null)
         {
             return fault;
         }
-        _limits = SessionLimits.Now().ChangesSince(_limits);
         if (local && Libc.CurrentGroups(out uint[] now) == Errno.None && now.Length <= Limits.GroupsMax)
         {
             _groups = now;

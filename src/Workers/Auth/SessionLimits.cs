@@ -1,5 +1,6 @@
 // Resource limits and umask of this process, before and after the session modules of PAM: what they changed is what the
 // client's session gets. What they left alone stays as the service has it. Run by auth alone.
+using System;
 using Aotftpd.Config;
 using Aotftpd.Native;
 
@@ -38,6 +39,23 @@ internal sealed class SessionLimits
         uint umask = Libc.umask(0x3F);
         Libc.umask(umask);
         return new() { Umask = (int)umask, Mask = mask, Current = current, Maximum = maximum };
+    }
+
+    /// <summary>
+    /// Makes them those of this process again: what the modules have set is for the client, and a mask or a core file of theirs is not for us.
+    /// A hard limit that can't be had back leaves the soft one as near as it may be.
+    /// </summary>
+    internal void Restore()
+    {
+        Libc.umask((uint)Umask);
+        for (int i = 0; i < Limits.RlimitKinds; i++)
+        {
+            if ((Mask >> i & 1) != 0 && Libc.SetLimit(i, new() { Current = Current[i], Maximum = Maximum[i] }) != Errno.None
+                && Libc.GetLimit(i, out ResourceLimit now) == Errno.None)
+            {
+                Libc.SetLimit(i, now with { Current = Math.Min(Current[i], now.Maximum) });
+            }
+        }
     }
 
     /// <summary>These limits where they differ from <paramref name="before"/>.</summary>
