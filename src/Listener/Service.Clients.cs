@@ -62,7 +62,8 @@ internal sealed partial class Service
         _acceptPaused = true;
         foreach (int fd in _start.Listening)
         {
-            Libc.EpollDelete(_epoll, fd);
+            // Added again later, it might find no memory.
+            Libc.EpollModify(_epoll, fd, 0, OnListening);
         }
         _timers.Add(_now + RetryMilliseconds, TimerKind.Retry, 0);
     }
@@ -72,7 +73,7 @@ internal sealed partial class Service
         if (_controlPaused)
         {
             _controlPaused = false;
-            Libc.EpollAdd(_epoll, _start.Control, Libc.EPOLLIN, OnControl);
+            Libc.EpollModify(_epoll, _start.Control, Libc.EPOLLIN, OnControl);
         }
         if (!_acceptPaused)
         {
@@ -81,7 +82,7 @@ internal sealed partial class Service
         _acceptPaused = false;
         for (int i = 0; i < _start.Listening.Count; i++)
         {
-            Libc.EpollAdd(_epoll, _start.Listening[i], Libc.EPOLLIN, OnListening | (uint)i);
+            Libc.EpollModify(_epoll, _start.Listening[i], Libc.EPOLLIN, OnListening | (uint)i);
         }
     }
 

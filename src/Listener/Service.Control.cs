@@ -22,7 +22,7 @@ internal sealed partial class Service
         Errno e = Libc.Accept(_start.Control, Libc.SOCK_NONBLOCK, out int fd, out _);
         if (e is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM)
         {
-            Libc.EpollDelete(_epoll, _start.Control);
+            Libc.EpollModify(_epoll, _start.Control, 0, OnControl);
             _controlPaused = true;
             _timers.Add(_now + RetryMilliseconds, TimerKind.Retry, 0);
         }

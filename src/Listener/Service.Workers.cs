@@ -126,7 +126,8 @@ internal sealed partial class Service
         }
         _workers[w.Tag] = w;
         Span<int> descriptor = [theirs];
-        Errno e = Libc.SendFrame(parent.Fd, new SpawnFrame(role, w.Tag).Write(_out), descriptor, Libc.MSG_DONTWAIT);
+        Errno e = Libc.EpollAdd(_epoll, ours, Libc.EPOLLIN, OnWorker | w.Tag);
+        e = e != Errno.None ? e : Libc.SendFrame(parent.Fd, new SpawnFrame(role, w.Tag).Write(_out), descriptor, Libc.MSG_DONTWAIT);
         Libc.Close(theirs);
         if (e != Errno.None)
         {
@@ -135,7 +136,6 @@ internal sealed partial class Service
         }
         parent.Made++;
         parent.Alive++;
-        Libc.EpollAdd(_epoll, ours, Libc.EPOLLIN, OnWorker | w.Tag);
         return w;
     }
 

@@ -69,16 +69,15 @@ internal sealed partial class Service
         string? fault = Proof.Open(-1) ?? Drop.ExecdRole(0, 0, mode.EmptyRootNul(workersSide: false), keep, changeIds: false, shutIn: false);
         fault ??= row.Limits.Apply();
         ulong signals = Bit(Libc.SIGHUP) | Bit(Libc.SIGINT) | Bit(Libc.SIGTERM) | Bit(Libc.SIGCHLD);
-        if (Libc.EpollCreate(out int epoll) != Errno.None || Libc.SignalFd(signals, out int signalFd) != Errno.None)
-        {
-            return ExitStatus.Setup;
-        }
+        int epoll = -1, signalFd = -1;
+        fault ??= Libc.EpollCreate(out epoll) != Errno.None || Libc.SignalFd(signals, out signalFd) != Errno.None || Libc.EpollAdd(epoll, signalFd, Libc.EPOLLIN, OnSignal) != Errno.None
+            ? "epoll and signalfd: " + ErrnoText.Name(Libc.LastErrno) : null;
         fault ??= Proof.ClimbBack(mode.ServiceUid, keep, mode.ChangeIds)
             ?? (mode.Filters ? new SeccompFilter(row.Filter).OnEveryThread() : null)
             ?? Proof.Check(mode.ServiceUid, mode.ServiceGid, 0, keep, row.Threads, true, mode.ChangeIds, RoleTable.Filters(Role.Listener, mode));
         if (fault != null)
         {
-            Complain(start.Stderr, "aotftpd: the listener could not give up its privilege: " + fault + "\n");
+            Complain(start.Stderr, "aotftpd: the listener could not be set up: " + fault + "\n");
             return ExitStatus.Setup;
         }
         Service service = new(mode, start, epoll, signalFd);
@@ -94,7 +93,6 @@ internal sealed partial class Service
             Complain(_start.Stderr, "aotftpd: the listener could not read its settings\n");
             return ExitStatus.Setup;
         }
-        Libc.EpollAdd(_epoll, _signals, Libc.EPOLLIN, OnSignal);
         Libc.DupAtLeast(_epoll, 3, out _spare);
         AdoptSpawners();
         Refill();

@@ -128,6 +128,19 @@ public sealed class SetupFailureTests
         s.Stop();
     }
 
+    [Theory]
+    [InlineData("epoll_create1")]
+    [InlineData("signalfd4")]
+    public void A_listener_that_can_not_be_set_up_says_why_and_leaves_nothing_behind(string call)
+    {
+        using Server s = Server.Prepare(Config);
+        // Not the spawners: the start becomes the listener, in the same process.
+        s.Launch(["-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", $"inject={call}:error=EMFILE", s.Executable, s.ConfigFile], Sys.Program("strace"), waitForPort: false);
+        Assert.NotEqual(0, s.WaitForExit());
+        Assert.True(Sys.Eventually(() => s.Output.Contains("aotftpd: the listener could not be set up: epoll and signalfd: EMFILE", StringComparison.Ordinal)), s.Output);
+        s.AssertGone();
+    }
+
     public static TheoryData<string, string, string> Starts => new()
     {
         { "zygote workers", "clone", "zygote workers could not start idle" },
@@ -135,6 +148,7 @@ public sealed class SetupFailureTests
         { "spawner workers", "execveat", "spawner workers could not start zygote workers" },
         { "zygote host", "clone", "zygote host could not start auth" },
         { "listener", "socketpair", "no worker could be had" },
+        { "listener", "epoll_ctl", "no worker could be had" },
     };
 
     [Theory]
