@@ -141,6 +141,23 @@ public sealed class SetupFailureTests
         s.AssertGone();
     }
 
+    [Fact]
+    public void Without_descriptors_accepting_pauses_and_who_waits_is_served_afterwards()
+    {
+        using Server s = Server.Start(Config);
+        using FtpConversation other = s.Login();
+        FtpConversation waiting;
+        using (new Injection(s.Role("listener"), "accept4", "EMFILE"))
+        {
+            waiting = new(s.Address, s.Port);
+            Assert.True(Sys.Eventually(() => s.Log.Contains("accepting pauses", StringComparison.Ordinal)), s.Log);
+            other.Do("NOOP", 200);
+        }
+        waiting.Expect(220);
+        waiting.Dispose();
+        s.Stop();
+    }
+
     public static TheoryData<string, string, string> Starts => new()
     {
         { "zygote workers", "clone", "zygote workers could not start idle" },
