@@ -34,7 +34,14 @@ internal static unsafe class TreeRemoval
     internal static Errno Remove(ReadOnlySpan<byte> path, ITreeWatch watch)
     {
         // SECURITY: "link/" would follow the link; what was named is the link itself, and that is no directory.
-        path = path.Length > 1 ? path.TrimEnd((byte)'/') : path;
+        path = path.TrimEnd((byte)'/');
+        ReadOnlySpan<byte> name = path[(path.LastIndexOf((byte)'/') + 1)..];
+        if (name.IsEmpty || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8))
+        {
+            // By these names no directory can be removed: all in it would be gone before that is found.
+            return Errno.EINVAL;
+        }
+
         Span<byte> room = stackalloc byte[Storage.PathBytesMax + 1];
         Errno e = Storage.Terminate(path, room);
         if (e != Errno.None)

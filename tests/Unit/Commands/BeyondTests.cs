@@ -245,6 +245,22 @@ public sealed class BeyondTests
         Assert.True(File.Exists(w.Root.Full("kept/f")));
     }
 
+    [Theory]
+    [InlineData("RMDA .")]
+    [InlineData("RMDA ./")]
+    [InlineData("RMDA e/..")]
+    [InlineData("RMDA e/.")]
+    public void RMDA_of_a_name_that_no_directory_is_removed_by_leaves_all(string command)
+    {
+        using WorkerFixture w = WorkerFixture.Session();
+        Assert.StartsWith("257 ", w.Ask("MKD d"), StringComparison.Ordinal);
+        Assert.StartsWith("250 ", w.Ask("CWD d"), StringComparison.Ordinal);
+        Assert.StartsWith("257 ", w.Ask("MKD e"), StringComparison.Ordinal);
+        Assert.StartsWith("257 ", w.Ask("MKD e/f"), StringComparison.Ordinal);
+        Assert.Equal("550 Remove directory operation failed.", w.Ask(command));
+        Assert.StartsWith("250 ", w.Ask("CWD e/f"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void RMDA_leaves_what_deny_file_names()
     {
