@@ -26,7 +26,7 @@ internal sealed unsafe partial class DirectoryListing
         }
         uint mask = MaskOf(_rules.Facts);
         e = Libc.StatX(Libc.AT_FDCWD, _path, 0, mask, out Statx s);
-        if (e == Errno.ENOENT)
+        if (e != Errno.None)
         {
             e = Libc.StatX(Libc.AT_FDCWD, _path, Libc.AT_SYMLINK_NOFOLLOW, mask, out s);
         }
@@ -46,10 +46,12 @@ internal sealed unsafe partial class DirectoryListing
 
     private void LookAtParent(ReadOnlySpan<byte> path)
     {
-        int slash = path.TrimEnd((byte)'/').LastIndexOf((byte)'/');
+        ReadOnlySpan<byte> name = path.TrimEnd((byte)'/');
+        int slash = name.LastIndexOf((byte)'/');
+        name = name[(slash + 1)..];
         ReadOnlySpan<byte> parent = slash < 0 ? "."u8 : slash == 0 ? "/"u8 : path[..slash];
         _parentWritable = false;
-        if (Storage.Status(parent, followLinks: true, out FileStatus status) == Errno.None)
+        if (!name.IsEmpty && !IsSelfOrParent(name) && Storage.Status(parent, followLinks: true, out FileStatus status) == Errno.None)
         {
             EntryInfo info = new() { Mode = status.Mode, Uid = status.Uid, Gid = status.Gid };
             NoteParent(in info);
@@ -143,8 +145,11 @@ internal sealed unsafe partial class DirectoryListing
         {
             return false;
         }
-        MlsxType type = !IsSelfOrParent(name) ? EntryFormat.TypeOf(info.Mode) : name.Length == 1 ? MlsxType.Cdir : MlsxType.Pdir;
-        _out += EntryFormat.FormatMlsx(new Span<byte>(Out + _out, room), in info, _rules.Facts, type, Permissions(in info),
+        bool selfOrParent = IsSelfOrParent(name);
+        MlsxType type = !selfOrParent ? EntryFormat.TypeOf(info.Mode) : name.Length == 1 ? MlsxType.Cdir : MlsxType.Pdir;
+        // No directory is removed or renamed by these names.
+        PermInput perm = Permissions(in info) & (selfOrParent ? ~(PermInput.Delete | PermInput.Rename) : ~PermInput.None);
+        _out += EntryFormat.FormatMlsx(new Span<byte>(Out + _out, room), in info, _rules.Facts, type, perm,
             Owner(info.Uid), Group(info.Gid), name, crlf: true);
         return true;
     }

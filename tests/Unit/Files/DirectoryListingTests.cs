@@ -176,8 +176,8 @@ public sealed class DirectoryListingTests : IDisposable
         List<string> lines = [.. Lines(ListingKind.Machine, _dir.Path)];
         lines.Sort(StringComparer.Ordinal);
         Assert.Equal(5, lines.Count);
-        Assert.Single(lines, l => l.StartsWith("type=cdir;") && l.EndsWith("; ."));
-        Assert.Single(lines, l => l.StartsWith("type=pdir;") && l.EndsWith("; .."));
+        Assert.Single(lines, l => l.StartsWith("type=cdir;") && l.EndsWith(";perm=cmpel; ."));
+        Assert.Single(lines, l => l.StartsWith("type=pdir;") && !l.Contains("perm=d") && l.EndsWith("; .."));
         Assert.Single(lines, l => l == "type=file;size=5;modify=20010102030405;perm=rwadf; f");
         Assert.Single(lines, l => l.StartsWith("type=dir;") && l.EndsWith(";perm=dfcmpel; d"));
         Assert.Single(lines, l => l.StartsWith("type=OS.unix=") && l.EndsWith(" l"));
@@ -205,6 +205,18 @@ public sealed class DirectoryListingTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("d", "perm=dfcmpel;")]
+    [InlineData("d/", "perm=dfcmpel;")]
+    [InlineData("d/.", "perm=cmpel;")]
+    [InlineData("d/..", "perm=cmpel;")]
+    public void No_directory_is_removed_by_a_name_of_dots(string name, string perm)
+    {
+        Directory.CreateDirectory(_dir.Full("d"));
+        _rules.Facts = Fact.Perm;
+        Assert.StartsWith(perm + " ", Entry(name), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_type_alone_is_known_without_looking_at_the_files()
     {
@@ -224,6 +236,8 @@ public sealed class DirectoryListingTests : IDisposable
         Assert.Equal($"type=file;size=5; {_dir.Full("f")}\r\n", Entry("f"));
         Assert.Equal($"type=file;size=5; {_dir.Full("l")}\r\n", Entry("l"));
         Assert.StartsWith("type=OS.unix=", Entry("dangling"));
+        File.CreateSymbolicLink(_dir.Full("circle"), "circle");
+        Assert.StartsWith("type=OS.unix=", Entry("circle"));
         byte[] buffer = new byte[8192];
         Assert.False(new DirectoryListing(_rules).FormatMachineEntry(_dir.At("none"), buffer, out _, out Errno e));
         Assert.Equal(Errno.ENOENT, e);
