@@ -29,14 +29,14 @@ internal static class VirtualHosts
     }
 
     /// <summary>
-    /// Reads an address that stands for a name, IPv4 as it is or IPv6 in brackets, in network order; false for anything else. A zone
-    /// (RFC 4007 11) means something only on the machine that wrote it, and is no part of an address in brackets (RFC 3986 3.2.2).
+    /// Reads an address that stands for a name, IPv4 as it is or IPv6 in brackets or without, in network order; false for anything else. A
+    /// zone (RFC 4007 11) means something only on the machine that wrote it, and is no part of an address in brackets (RFC 3986 3.2.2).
     /// </summary>
     internal static bool TryReadAddress(ReadOnlySpan<byte> name, Span<byte> address)
     {
-        if (name.StartsWith("["u8))
+        if (name.Contains((byte)':'))
         {
-            return name.EndsWith("]"u8) && Addresses.TryParseIpv6(name[1..^1], address);
+            return Addresses.TryParseIpv6(name.StartsWith("["u8) && name.EndsWith("]"u8) ? name[1..^1] : name, address);
         }
 
         address[..10].Clear();

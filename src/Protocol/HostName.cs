@@ -8,7 +8,7 @@ internal static class HostName
 {
     private const int BytesMax = 253, LabelBytesMax = 63;
 
-    /// <summary>True for a domain name or an IPv4 address, and for what has the letters of an IPv6 address, in brackets.</summary>
+    /// <summary>True for a domain name or an IPv4 address, and for what has the letters of an IPv6 address, in brackets or, as lftp sends it, without.</summary>
     public static bool IsValid(ReadOnlySpan<byte> name)
     {
         if (name.IsEmpty || name.Length > BytesMax)
@@ -16,9 +16,10 @@ internal static class HostName
             return false;
         }
 
-        if (name[0] == (byte)'[')
+        if (name.Contains((byte)':'))
         {
-            return name.Length > 3 && name[^1] == (byte)']' && name.Contains((byte)':') && !name[1..^1].ContainsAnyExcept("0123456789abcdefABCDEF:."u8);
+            bool bracketed = name[0] == (byte)'[' && name[^1] == (byte)']';
+            return name.Length > (bracketed ? 3 : 1) && !(bracketed ? name[1..^1] : name).ContainsAnyExcept("0123456789abcdefABCDEF:."u8);
         }
 
         foreach (Range range in (name[^1] == (byte)'.' ? name[..^1] : name).Split((byte)'.'))

@@ -295,7 +295,7 @@ internal sealed class Loader
         ReadOnlySpan<byte> list = _settings.VirtualHosts;
         while (VirtualHosts.TryTake(ref list, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> root))
         {
-            if (!HostName.IsValid(name) || (name[0] == (byte)'[' && !VirtualHosts.TryReadAddress(name, address)) || (!root.IsEmpty && root[0] != (byte)'/'))
+            if (!HostName.IsValid(name) || (name.Contains((byte)':') && !VirtualHosts.TryReadAddress(name, address)) || (!root.IsEmpty && root[0] != (byte)'/'))
             {
                 Error(OptionIndex.VirtualHosts, "wanted names of hosts between blanks, each with an equals sign and a path that begins with / or without");
                 return;

@@ -192,9 +192,9 @@ internal sealed class PreloginDialogue
         Span<byte> asked = stackalloc byte[VirtualHosts.AddressBytes];
         Span<byte> reached = stackalloc byte[VirtualHosts.AddressBytes];
         bool isAddress = VirtualHosts.TryReadAddress(name, asked);
-        if (!HostName.IsValid(name) || (name[0] == (byte)'[' && !isAddress))
+        if (!HostName.IsValid(name) || (name.Contains((byte)':') && !isAddress))
         {
-            _reply.Line(501, "HOST needs the name of a host, or an address, IPv6 in brackets."u8);
+            _reply.Line(501, "HOST needs the name of a host, or an address."u8);
             return;
         }
 

@@ -35,7 +35,8 @@ public sealed class VirtualHostsTests
     [InlineData("192.0.2.8", null)]
     [InlineData("192.0.2.07", null)]
     [InlineData("[2001:db8::8]", null)]
-    [InlineData("2001:db8::7", null)]
+    [InlineData("2001:db8::7", "/srv/6")]
+    [InlineData("2001:db8::8", null)]
     public void An_address_is_found_however_it_is_written(string name, string? expected)
     {
         ReadOnlySpan<byte> list = "192.0.2.7=/srv/4 [2001:db8:0::7]=/srv/6 [FE80::1]"u8;
@@ -46,6 +47,9 @@ public sealed class VirtualHostsTests
     [Theory]
     [InlineData("127.0.0.1", "00000000000000000000FFFF7F000001")]
     [InlineData("[::1]", "00000000000000000000000000000001")]
+    [InlineData("::1", "00000000000000000000000000000001")]
+    [InlineData("fe80::1%eth0", null)]
+    [InlineData("::1]", null)]
     [InlineData("[127.0.0.1]", null)]
     [InlineData("[::1", null)]
     [InlineData("[", null)]
@@ -55,7 +59,7 @@ public sealed class VirtualHostsTests
     [InlineData("[fe80::1%251]", null)]
     [InlineData("127.1", null)]
     [InlineData("127.0.0.1.", null)]
-    public void An_address_is_four_numbers_or_IPv6_in_brackets_without_a_zone(string name, string? expected)
+    public void An_address_is_four_numbers_or_IPv6_in_brackets_or_not_without_a_zone(string name, string? expected)
     {
         byte[] address = new byte[VirtualHosts.AddressBytes];
         Assert.Equal(expected != null, VirtualHosts.TryReadAddress(Encoding.ASCII.GetBytes(name), address));
