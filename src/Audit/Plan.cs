@@ -25,6 +25,9 @@ internal sealed class Plan
     /// <summary>Walls that this machine does not give, in words for the administrator; those of namespaces are found by trying.</summary>
     internal List<string> AbsentWalls { get; } = [];
 
+    /// <summary>This machine has refused the workers' side its namespaces; false until that has been tried.</summary>
+    internal bool WithoutNamespaces { get; set; }
+
     /// <summary>Privileges that the configuration asks for and the start does not have.</summary>
     internal List<string> AbsentPrivileges { get; } = [];
 

@@ -55,7 +55,7 @@ internal static class PrivilegeTable
                 continue;
             }
             ulong capabilities = RoleTable.Capabilities(row.Role, mode);
-            string[] namespaces = !row.WorkersSide ? []
+            string[] namespaces = !row.WorkersSide || plan.WithoutNamespaces ? []
                 : [.. mode.ChangeIds ? Array.Empty<string>() : ["user"], .. s.Isolate ? new[] { "pid", "ipc", "mnt" } : [], .. s.IsolateNetwork ? new[] { "net" } : []];
             rows.Add(new()
             {

@@ -24,7 +24,7 @@ internal static class Check
             Plan plan = Plan.WorkOut(snapshot, root, Libc.getuid(), Libc.getgid(), root ? result.SecureChrootDir : Encoding.UTF8.GetBytes(Launcher.UserRootPath()));
             List<Diagnostic> walls = snapshot.Settings.RequireIsolation ? result.Errors : result.Warnings;
             string? fatal = null;
-            foreach (string text in (string[])[.. plan.AbsentWalls, .. root || snapshot.Settings.RunAsLaunchingUser ? WorkersSide.Try(snapshot.Settings, plan.Mode, out fatal) : []])
+            foreach (string text in (string[])[.. plan.AbsentWalls, .. root || snapshot.Settings.RunAsLaunchingUser ? WorkersSide.Try(snapshot.Settings, plan, out fatal) : []])
             {
                 walls.Add(new Diagnostic { Text = text + (walls == result.Errors ? ", and require_isolation=YES" : "") });
             }

@@ -89,7 +89,6 @@ internal static unsafe class Launcher
         Plan plan = Plan.WorkOut(snapshot, root, Libc.getuid(), Libc.getgid(), emptyRoot);
         plan.AbsentWalls.ForEach(text => Missing(settings, handed, text));
         plan.AbsentPrivileges.ForEach(text => Warn(handed, text));
-        handed.Notes.AddRange(PrivilegeTable.Lines(PrivilegeTable.Of(plan, snapshot)));
         RoleArgument mode = plan.Mode with { InheritedFilters = OwnFilters() };
         handed.Control = Sockets.OpenControl(settings.ControlSocket, handed.Client >= 0);
         handed.Notify = Sockets.OpenNotify(out handed.WatchdogMilliseconds);
@@ -104,7 +103,8 @@ internal static unsafe class Launcher
         Check(OpenImage(), "image of the program");
         int terminal = DupOf(2);
         handed.Stderr = readyPipe < 0 ? terminal : -1;
-        StartSpawners(settings, mode, handed, configuration, terminal);
+        plan.WithoutNamespaces = !StartSpawners(settings, mode, handed, configuration, terminal);
+        handed.Notes.AddRange(PrivilegeTable.Lines(PrivilegeTable.Of(plan, snapshot)));
         BecomeListener(mode, root, handed);
     }
 
@@ -275,7 +275,8 @@ internal static unsafe class Launcher
         return e;
     }
 
-    private static void StartSpawners(Settings settings, RoleArgument mode, ListenerArguments handed, List<(bool IsFile, string Text)> configuration, int terminal)
+    /// <summary>False if the workers' side could not have its namespaces and does without.</summary>
+    private static bool StartSpawners(Settings settings, RoleArgument mode, ListenerArguments handed, List<(bool IsFile, string Text)> configuration, int terminal)
     {
         Check(Libc.SeqPacketPair(out int workersOurs, out int workersTheirs), "socketpair");
         Check(Libc.SeqPacketPair(out int hostOurs, out int hostTheirs), "socketpair");
@@ -317,6 +318,7 @@ internal static unsafe class Launcher
         {
             LateMissing(settings, handed, "isolate: " + fault, terminal);
         }
+        return refused == null;
     }
 
     /// <summary>A wall that turned out to be absent when standard error was given up already.</summary>

@@ -3,6 +3,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text;
+using Aotftpd.Audit;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
 using Aotftpd.Native;
@@ -53,8 +54,11 @@ internal static unsafe class WorkersSide
             ? Encoding.UTF8.GetString(WallsFrame.Read(frame.AsSpan(0, length))) : null;
     }
 
-    /// <summary>Starts it for a moment; what this machine refuses, in words for the administrator. <paramref name="fatal"/>: why there would be no service at all.</summary>
-    internal static List<string> Try(Settings settings, RoleArgument mode, out string? fatal)
+    /// <summary>
+    /// Starts it for a moment, and notes in <paramref name="plan"/> whether it has namespaces; what this machine refuses, in words for the
+    /// administrator. <paramref name="fatal"/>: why there would be no service at all.
+    /// </summary>
+    internal static List<string> Try(Settings settings, Plan plan, out string? fatal)
     {
         List<string> refusals = [];
         fatal = null;
@@ -63,7 +67,8 @@ internal static unsafe class WorkersSide
             return refusals;
         }
         Child.Prepare();
-        Errno e = Start(settings, mode, theirs, out int pid, out string? refused);
+        Errno e = Start(settings, plan.Mode, theirs, out int pid, out string? refused);
+        plan.WithoutNamespaces = refused != null;
         Libc.Close(theirs);
         string? fault = e == Errno.None ? Hear(ours) : "";
         if (e != Errno.None || fault == null)

@@ -51,11 +51,15 @@ public sealed class MissingWallTests
         using Server s = Server.Prepare("", x => x.Put("f", "x"));
         Sys.Result check = Check(s, rules);
         Assert.True(check.Exit == 0 && check.Errors.Contains("WARNING: " + said, StringComparison.Ordinal), check.All);
+        // The table says what is, not what was wanted.
+        string spaces = rules == NoNamespaces ? "host" : "pid,ipc,mnt,net";
+        Assert.Matches("(?m)^session .* " + spaces + " ", check.Output);
         s.Launch(["-c", Launcher, rules, s.Executable, s.ConfigFile], Sys.Program("python3"));
         Assert.True(Sys.Eventually(() => s.Output.Contains("aotftpd: warning: " + said, StringComparison.Ordinal)), s.Output);
         using FtpConversation c = s.Login();
         Assert.Equal(["f"], c.Lines("NLST"));
         Assert.True(Sys.Eventually(() => s.Log.Contains("warning: " + said, StringComparison.Ordinal)), s.Log);
+        Assert.Matches("privileges of session: .*, namespaces " + spaces + ", ", s.Log);
         // The other walls stand.
         ProcessView session = Assert.Single(s.Role("session"));
         Assert.Equal(rules[..3] == NoSeccomp[..3] ? "1" : "4", Assert.Single(session.Threads())["Seccomp_filters"]);

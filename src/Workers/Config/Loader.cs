@@ -127,7 +127,7 @@ internal sealed class Loader
         }
         if (!_settings.SeccompSandbox)
         {
-            Warning(OptionIndex.SeccompSandbox, "every process runs without its filter of system calls");
+            Warning(OptionIndex.SeccompSandbox, "a service that is started so has no filters of system calls");
         }
         Settings s = _settings;
         Snapshot snapshot = new()
