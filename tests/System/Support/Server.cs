@@ -158,8 +158,10 @@ internal sealed class Server : IDisposable
         {
             Address = IPAddress.Parse(address);
         }
-        File.WriteAllText(ConfigFile, string.Concat(all.Select(p => p.Key + "=" + p.Value + "\n")) + raw, Encoding.Latin1);
-        Sys.Chmod(ConfigFile, 644);
+        // As an editor does: whoever reads meanwhile, as the process that opens the logs does right after the start, finds the one or the other.
+        File.WriteAllText(ConfigFile + ".new", string.Concat(all.Select(p => p.Key + "=" + p.Value + "\n")) + raw, Encoding.Latin1);
+        Sys.Chmod(ConfigFile + ".new", 644);
+        File.Move(ConfigFile + ".new", ConfigFile, overwrite: true);
     }
 
     internal void Launch(string[]? arguments = null, string? program = null, bool waitForPort = true, IReadOnlyDictionary<string, string>? environment = null)
