@@ -89,7 +89,27 @@ internal sealed partial class Service
         }
     }
 
-    private void OpenLogs() => StartConfig(ReloadMode.Reopen);
+    private const int LogsMilliseconds = 10_000;
+    private bool _logsOpen, _logsWait;
+
+    private void OpenLogs()
+    {
+        _logsOpen = _logsWait = false;
+        if (!StartConfig(ReloadMode.Reopen))
+        {
+            WantLogs();
+        }
+    }
+
+    /// <summary>A logger without logs keeps few lines: until its files can be opened, which a faulty configuration prevents, it is tried again.</summary>
+    private void WantLogs()
+    {
+        if (!_logsOpen && !_logsWait)
+        {
+            _logsWait = true;
+            _timers.Add(_now + LogsMilliseconds, TimerKind.Logs, 0);
+        }
+    }
 
     private bool StartConfig(ReloadMode mode)
     {
@@ -148,6 +168,7 @@ internal sealed partial class Service
             // What the start has told the administrator already goes to the log alone.
             LogService(line, answer.Accepted ? LogFlags.Warning : LogFlags.Error, terminal: w == _config || !answer.Accepted);
         }
+        _logsOpen |= answer.Accepted;
         if (w != _config)
         {
             _logsReady = true;
@@ -174,6 +195,7 @@ internal sealed partial class Service
     {
         _logsReady = true;
         NotifyWhenReady();
+        WantLogs();
         if (_reloading && _config is not { Fd: >= 0 })
         {
             LogService("config ended (" + StatusText(status) + "): the configuration in force stays", LogFlags.Error);

@@ -273,6 +273,9 @@ internal sealed partial class Service
             case TimerKind.Attach:
                 FlushAttaches();
                 return;
+            case TimerKind.Logs when _logsWait && !_stopping:
+                OpenLogs();
+                return;
             case TimerKind.KillWorker:
                 if (_workers[(ushort)id] is { } w && w.Serial == (uint)(id >> 16))
                 {

@@ -36,6 +36,9 @@ internal enum TimerKind : byte
 
     /// <summary>Something that failed (accept, a spawn) is tried again.</summary>
     Retry,
+
+    /// <summary>The logs could not be opened, which is tried again.</summary>
+    Logs,
 }
 
 /// <summary>Heap of timers, earliest first.</summary>

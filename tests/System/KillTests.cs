@@ -122,6 +122,23 @@ public sealed class KillTests
     }
 
     [Fact]
+    public void A_logger_that_comes_while_the_configuration_is_faulty_has_its_logs_once_it_is_mended()
+    {
+        using Server s = Server.Start("", x => x.Put("f", "x"));
+        Assert.True(Sys.Eventually(() => s.Log.Contains("privileges of") && s.Role("logger").Count == 1), s.Log);
+        s.Configure("!no_such_option=1\n");
+        int old = s.Role("logger")[0].Pid;
+        Sys.Kill(old, Sys.SIGKILL);
+        Assert.True(Sys.Eventually(() => s.Role("logger").Any(p => p.Pid != old) && s.Output.Contains("no_such_option")), s.Output);
+        using FtpConversation c = s.Login();
+        Assert.Equal("x", c.FetchText("RETR f"));
+        Assert.DoesNotContain("OK DOWNLOAD", s.Log);
+        s.Configure("");
+        Assert.True(Sys.Eventually(() => s.Log.Contains("OK DOWNLOAD")), s.Log + s.Output);
+        s.Stop();
+    }
+
+    [Fact]
     public void Killing_the_whole_idle_pool_again_and_again_stops_nobody()
     {
         using Server s = Server.Start("", x => x.Put("f", "x"));
