@@ -3,6 +3,7 @@
 // the session worker.
 using System;
 using System.Buffers.Binary;
+using System.Numerics;
 using Aotftpd.Native;
 
 namespace Aotftpd.Files;
@@ -119,10 +120,79 @@ internal sealed unsafe class NameIndex
         Shrink(0, 0);
     }
 
-    // Numbers are sorted several times as quickly as anything that must be compared by a call, and without an allocation.
+    // Below this a piece is left to the framework's sort, which compares.
+    private const int RadixMin = 48;
+
+    // Numbers are sorted several times as quickly as anything that must be compared by a call, and without an allocation. Directories often tell
+    // their entries in the order in which they were made, or backwards: names that count up need no sort then.
+    private static void SortByKey(Span<ulong> keys, Span<Entry> entries)
+    {
+        ulong differing = 0;
+        int rising = 1, falling = 1;
+        for (int i = 1; i < keys.Length; i++)
+        {
+            differing |= keys[i] ^ keys[0];
+            rising += keys[i] >= keys[i - 1] ? 1 : 0;
+            falling += keys[i] < keys[i - 1] ? 1 : 0;
+        }
+        if (rising == keys.Length)
+        {
+            return;
+        }
+        if (falling == keys.Length)
+        {
+            keys.Reverse();
+            entries.Reverse();
+            return;
+        }
+        fixed (ulong* k = keys)
+        fixed (Entry* e = entries)
+        {
+            SortByBytes(k, e, keys.Length, differing);
+        }
+    }
+
+    // By the highest byte that has differing bits, where everything is, then each of its values by the next such byte: at most eight steps
+    // deep, whatever the keys.
+    private static void SortByBytes(ulong* keys, Entry* entries, int count, ulong differing)
+    {
+        if (count < RadixMin)
+        {
+            new Span<ulong>(keys, count).Sort(new Span<Entry>(entries, count));
+            return;
+        }
+        int shift = BitOperations.Log2(differing) & ~7;
+        ulong lower = differing & ((1UL << shift) - 1);
+        int* next = stackalloc int[256], end = stackalloc int[256];
+        new Span<int>(end, 256).Clear();
+        for (int i = 0; i < count; i++)
+        {
+            end[(byte)(keys[i] >> shift)]++;
+        }
+        for (int value = 0, start = 0; value < 256; value++)
+        {
+            next[value] = start;
+            end[value] = start += end[value];
+        }
+        for (int value = 0, start = 0; value < 256; start = end[value++])
+        {
+            while (next[value] < end[value])
+            {
+                // What lies here goes where its byte belongs, and what lay there comes here, until that belongs here.
+                int from = next[value], to = next[(byte)(keys[from] >> shift)]++;
+                (keys[from], keys[to]) = (keys[to], keys[from]);
+                (entries[from], entries[to]) = (entries[to], entries[from]);
+            }
+            if (lower != 0 && end[value] - start > 1)
+            {
+                SortByBytes(keys + start, entries + start, end[value] - start, lower);
+            }
+        }
+    }
+
     private static void SortByRank(Span<Entry> entries, Span<ulong> keys)
     {
-        keys.Sort(entries);
+        SortByKey(keys, entries);
         for (int i = 0, end; i < keys.Length; i = end)
         {
             end = EndOfEqual(keys, i);
@@ -130,7 +200,7 @@ internal sealed unsafe class NameIndex
             {
                 keys[k] = entries[k].At;
             }
-            keys[i..end].Sort(entries[i..end]);
+            SortByKey(keys[i..end], entries[i..end]);
         }
     }
 
@@ -143,7 +213,7 @@ internal sealed unsafe class NameIndex
         {
             keys[i] = FirstBytes(Name(in entries[i])[common..]);
         }
-        keys.Sort(entries);
+        SortByKey(keys, entries);
         for (int i = 0, end; i < keys.Length; i = end)
         {
             end = EndOfEqual(keys, i);

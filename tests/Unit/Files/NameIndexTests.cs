@@ -36,6 +36,53 @@ public sealed class NameIndexTests
         index.Free();
     }
 
+    [Theory]
+    [InlineData(10_000, "file-{0:D6}.dat")]
+    [InlineData(70_000, "{0}")]
+    [InlineData(3000, "{0:X16}")]
+    [InlineData(47, "a{0}")]
+    [InlineData(48, "a{0}")]
+    public void Names_that_count_are_in_order_however_they_came(int count, string form)
+    {
+        Random random = new(count);
+        string[] names = [.. Enumerable.Range(0, count).Select(i => string.Format(form, i))];
+        string[] expected = [.. names.Order(StringComparer.Ordinal)];
+        foreach (string[] given in new[] { expected, [.. expected.Reverse()], names, [.. names.OrderBy(_ => random.Next())], [.. expected.Skip(1), expected[0]] })
+        {
+            NameIndex index = new();
+            Assert.True(index.Add("zz-before"u8, 9, null));
+            for (int i = 0; i < count; i++)
+            {
+                Assert.True(index.Add(Encoding.Latin1.GetBytes(given[i]), (byte)(given[i].Length + given[i][^1]), null));
+            }
+
+            index.Sort(1, byRank: false);
+            Assert.Equal("zz-before", Names(index)[0]);
+            Assert.Equal(expected, Names(index).Skip(1));
+            // Each type is still its own name's.
+            Assert.All(Enumerable.Range(1, count), i => Assert.Equal((byte)(index.Name(index[i]).Length + index.Name(index[i])[^1]), index[i].Type));
+            index.Free();
+        }
+    }
+
+    [Fact]
+    public void Many_ranks_are_in_order_and_equal_ones_as_they_came()
+    {
+        Random random = new(5);
+        NameIndex index = new();
+        List<(long Rank, string Name)> all = [];
+        for (int i = 0; i < 20_000; i++)
+        {
+            long rank = (i % 3) switch { 0 => random.Next(1_700_000_000, 1_800_000_000), 1 => random.NextInt64(), _ => -random.Next(50) };
+            all.Add((rank, i.ToString()));
+            Assert.True(index.Add(Encoding.Latin1.GetBytes(i.ToString()), 0, rank));
+        }
+
+        index.Sort(0, byRank: true);
+        Assert.Equal(all.OrderBy(a => a.Rank).Select(a => a.Name), Names(index));
+        index.Free();
+    }
+
     [Fact]
     public void A_name_that_begins_as_all_of_them_comes_first()
     {

@@ -95,6 +95,26 @@ public sealed class EntryFormatTests
         }
     }
 
+    [Fact]
+    public void Each_byte_at_each_place_of_a_name_of_each_length_stays_or_is_a_question_mark()
+    {
+        byte[] room = new byte[EntryFormat.LineBytesMax(40)];
+        for (int length = 1; length <= 40; length++)
+        {
+            for (int place = 0; place < length; place++)
+            {
+                for (int b = 0; b < 256; b++)
+                {
+                    byte[] name = B(new string('n', length));
+                    name[place] = (byte)b;
+                    int bytes = EntryFormat.FormatShort(room, 0x81A4, default, name, false);
+                    name[place] = b is 0 or '\n' or '\r' ? (byte)'?' : (byte)b;
+                    Assert.True(room.AsSpan(0, bytes).SequenceEqual([.. name, .. "\r\n"u8]), $"byte {b} at {place} of {length}");
+                }
+            }
+        }
+    }
+
     [Theory]
     [InlineData("", "n", 0x81A4u, true, "n\r\n")]
     [InlineData("dir/", "n", 0x41EDu, true, "dir/n/\r\n")]
