@@ -26,7 +26,8 @@ internal sealed unsafe partial class DirectoryListing
         }
         uint mask = MaskOf(_rules.Facts);
         e = Libc.StatX(Libc.AT_FDCWD, _path, 0, mask, out Statx s);
-        if (e != Errno.None)
+        bool followed = e == Errno.None;
+        if (!followed)
         {
             e = Libc.StatX(Libc.AT_FDCWD, _path, Libc.AT_SYMLINK_NOFOLLOW, mask, out s);
         }
@@ -38,8 +39,9 @@ internal sealed unsafe partial class DirectoryListing
         {
             LookAtParent(path);
         }
+        NoteEntry(in s, known: true);
         EntryInfo info = Info(in s);
-        length = EntryFormat.FormatMlsx(buffer, in info, _rules.Facts, EntryFormat.TypeOf(info.Mode), Permissions(in info),
+        length = EntryFormat.FormatMlsx(buffer, in info, _rules.Facts, EntryFormat.TypeOf(info.Mode), Permissions(in info) & LeftByMounts(Libc.AT_FDCWD, path, followed),
             Owner(info.Uid), Group(info.Gid), path, crlf: true);
         return true;
     }
@@ -51,10 +53,13 @@ internal sealed unsafe partial class DirectoryListing
         name = name[(slash + 1)..];
         ReadOnlySpan<byte> parent = slash < 0 ? "."u8 : slash == 0 ? "/"u8 : path[..slash];
         _parentWritable = false;
+        _mount = 0;
+        _mountReadOnly = false;
         if (!name.IsEmpty && !IsSelfOrParent(name) && Storage.Status(parent, followLinks: true, out FileStatus status) == Errno.None)
         {
             EntryInfo info = new() { Mode = status.Mode, Uid = status.Uid, Gid = status.Gid };
             NoteParent(in info);
+            NoteMount(parent, status.MountId);
         }
     }
 
@@ -75,7 +80,7 @@ internal sealed unsafe partial class DirectoryListing
     }
 
     private bool Show(int fd, byte* pointer, in EntryInfo info, ReadOnlySpan<byte> name, bool usePrefix) =>
-        _kind == ListingKind.Machine ? MachineLine(in info, name)
+        _kind == ListingKind.Machine ? MachineLine(fd, in info, name)
             : IsLong ? LongLine(fd, pointer, in info, name)
             : ShortLine(in info, name, usePrefix);
 
@@ -96,7 +101,7 @@ internal sealed unsafe partial class DirectoryListing
         | ((facts & Fact.Modify) != 0 ? Libc.STATX_MTIME : 0)
         | ((facts & Fact.Create) != 0 ? Libc.STATX_BTIME : 0)
         | ((facts & Fact.Unique) != 0 ? Libc.STATX_INO : 0)
-        | ((facts & Fact.Perm) != 0 ? Libc.STATX_MODE | Libc.STATX_UID | Libc.STATX_GID : 0)
+        | ((facts & Fact.Perm) != 0 ? Libc.STATX_MODE | Libc.STATX_UID | Libc.STATX_GID | Libc.STATX_MNT_ID : 0)
         | ((facts & Fact.UnixMode) != 0 ? Libc.STATX_MODE : 0)
         | ((facts & (Fact.UnixOwner | Fact.UnixUid)) != 0 ? Libc.STATX_UID : 0)
         | ((facts & (Fact.UnixGroup | Fact.UnixGid)) != 0 ? Libc.STATX_GID : 0);
@@ -138,7 +143,7 @@ internal sealed unsafe partial class DirectoryListing
         return true;
     }
 
-    private bool MachineLine(in EntryInfo info, ReadOnlySpan<byte> name)
+    private bool MachineLine(int fd, in EntryInfo info, ReadOnlySpan<byte> name)
     {
         int room = EntryFormat.LineBytesMax(name.Length);
         if (!Room(room))
@@ -148,7 +153,7 @@ internal sealed unsafe partial class DirectoryListing
         bool selfOrParent = IsSelfOrParent(name);
         MlsxType type = !selfOrParent ? EntryFormat.TypeOf(info.Mode) : name.Length == 1 ? MlsxType.Cdir : MlsxType.Pdir;
         // No directory is removed or renamed by these names.
-        PermInput perm = Permissions(in info) & (selfOrParent ? ~(PermInput.Delete | PermInput.Rename) : ~PermInput.None);
+        PermInput perm = Permissions(in info) & LeftByMounts(fd, name, followLinks: false) & (selfOrParent ? ~(PermInput.Delete | PermInput.Rename) : ~PermInput.None);
         _out += EntryFormat.FormatMlsx(new Span<byte>(Out + _out, room), in info, _rules.Facts, type, perm,
             Owner(info.Uid), Group(info.Gid), name, crlf: true);
         return true;

@@ -229,6 +229,7 @@ internal sealed unsafe partial class DirectoryListing
         }
         EntryInfo info = new() { Mode = status.Mode, Uid = status.Uid, Gid = status.Gid };
         NoteParent(in info);
+        NoteMount(_fd, status.MountId);
         // SECURITY: anonymous users see only what everybody on the system may see.
         return _rules.WorldReadableOnly && !status.IsWorldReadable ? Errno.EACCES : Errno.None;
     }
@@ -324,6 +325,7 @@ internal sealed unsafe partial class DirectoryListing
     private bool TryLook(int fd, byte* pointer, byte type, uint mask, out EntryInfo info)
     {
         Errno e = Look(fd, pointer, mask, out Statx s);
+        NoteEntry(in s, known: e == Errno.None);
         info = e == Errno.None ? Info(in s) : new EntryInfo { Mode = (uint)type << 12 };
         if (e != Errno.None && e != Errno.ENOENT && !IsUnknowable(e))
         {

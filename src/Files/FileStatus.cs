@@ -25,6 +25,9 @@ internal struct FileStatus
     /// <summary>Major number in the high half, minor in the low one.</summary>
     internal ulong Device;
 
+    /// <summary>The mount on which it was found; 0 if that was not asked for, or the kernel does not tell.</summary>
+    internal ulong MountId;
+
     internal FileStatus(in Statx s)
     {
         Mode = s.Mode;
@@ -36,6 +39,7 @@ internal struct FileStatus
         ModifiedNanoseconds = s.ModifiedNanoseconds;
         Inode = s.Inode;
         Device = ((ulong)s.DeviceMajor << 32) | s.DeviceMinor;
+        MountId = s.MountId;
     }
 
     internal readonly bool IsRegular => (Mode & Libc.S_IFMT) == Libc.S_IFREG;

@@ -31,7 +31,7 @@ internal static class Storage
         {
             return e;
         }
-        e = Libc.StatX(Libc.AT_FDCWD, room, followLinks ? 0 : Libc.AT_SYMLINK_NOFOLLOW, Libc.STATX_BASIC, out Statx s);
+        e = Libc.StatX(Libc.AT_FDCWD, room, followLinks ? 0 : Libc.AT_SYMLINK_NOFOLLOW, Libc.STATX_BASIC | Libc.STATX_MNT_ID, out Statx s);
         status = new FileStatus(in s);
         return e;
     }
@@ -39,7 +39,7 @@ internal static class Storage
     /// <summary>statx(2) of an open file.</summary>
     internal static Errno StatusOf(int fd, out FileStatus status)
     {
-        Errno e = Libc.StatX(fd, [0], Libc.AT_EMPTY_PATH, Libc.STATX_BASIC, out Statx s);
+        Errno e = Libc.StatX(fd, [0], Libc.AT_EMPTY_PATH, Libc.STATX_BASIC | Libc.STATX_MNT_ID, out Statx s);
         status = new FileStatus(in s);
         return e;
     }
@@ -265,18 +265,35 @@ internal static class Storage
     /// <summary>What an ordinary user can still write where <paramref name="path"/> lies, in bytes.</summary>
     internal static Errno AvailableBytes(ReadOnlySpan<byte> path, out long bytes)
     {
-        Span<byte> room = stackalloc byte[PathBytesMax + 1];
         bytes = 0;
-        Errno e = Terminate(path, room);
-        // O_PATH opens nothing, so no device or FIFO notices.
-        int fd = -1;
-        if (e != Errno.None || (e = Libc.OpenAt(Libc.AT_FDCWD, room, Libc.O_PATH, 0, out fd)) != Errno.None)
+        Errno e = Locate(Libc.AT_FDCWD, path, followLinks: true, out int fd);
+        if (e == Errno.None)
         {
-            return e;
+            e = Libc.AvailableBytes(fd, out bytes);
+            Libc.Close(fd);
         }
-        e = Libc.AvailableBytes(fd, out bytes);
-        Libc.Close(fd);
         return e;
+    }
+
+    /// <summary>True if <paramref name="path"/>, taken from <paramref name="dir"/>, lies where nothing can be written, whoever asks; false if that can't be known.</summary>
+    internal static bool IsReadOnly(int dir, ReadOnlySpan<byte> path, bool followLinks)
+    {
+        if (Locate(dir, path, followLinks, out int fd) != Errno.None)
+        {
+            return false;
+        }
+        bool readOnly = Libc.IsReadOnly(fd);
+        Libc.Close(fd);
+        return readOnly;
+    }
+
+    // O_PATH opens nothing, so no device or FIFO notices.
+    private static Errno Locate(int dir, ReadOnlySpan<byte> path, bool followLinks, out int fd)
+    {
+        Span<byte> room = stackalloc byte[PathBytesMax + 1];
+        fd = -1;
+        Errno e = Terminate(path, room);
+        return e == Errno.None ? Libc.OpenAt(dir, room, Libc.O_PATH | (followLinks ? 0 : Libc.O_NOFOLLOW), 0, out fd) : e;
     }
 
     /// <summary>chmod(2) with the low nine bits.</summary>

@@ -13,6 +13,9 @@ internal struct Statx
     [FieldOffset(0)]
     internal uint Mask;
 
+    [FieldOffset(8)]
+    private readonly ulong _attributes;
+
     [FieldOffset(16)]
     internal uint Links;
 
@@ -48,6 +51,16 @@ internal struct Statx
 
     [FieldOffset(140)]
     internal uint DeviceMinor;
+
+    /// <summary>The mount on which it was found; only if <see cref="Mask"/> says so (Linux 5.8).</summary>
+    [FieldOffset(144)]
+    private readonly ulong _mountId;
+
+    /// <summary>The mount on which it was found; 0 if the kernel does not tell.</summary>
+    internal readonly ulong MountId => (Mask & Libc.STATX_MNT_ID) != 0 ? _mountId : 0;
+
+    /// <summary>True if something is mounted here (STATX_ATTR_MOUNT_ROOT, Linux 5.8).</summary>
+    internal readonly bool IsMountPoint => (_attributes & 0x2000) != 0;
 }
 
 /// <summary>struct flock of fcntl(2) on 64-bit Linux.</summary>
@@ -70,7 +83,7 @@ internal static unsafe partial class Libc
 
     /// <summary>Bits of statx(2)'s mask.</summary>
     internal const uint STATX_TYPE = 1, STATX_MODE = 2, STATX_NLINK = 4, STATX_UID = 8, STATX_GID = 0x10, STATX_MTIME = 0x40, STATX_INO = 0x100,
-        STATX_SIZE = 0x200, STATX_BASIC = 0x7FF, STATX_BTIME = 0x800;
+        STATX_SIZE = 0x200, STATX_BASIC = 0x7FF, STATX_BTIME = 0x800, STATX_MNT_ID = 0x1000;
 
     /// <summary>Access bits of faccessat(2).</summary>
     internal const int R_OK = 4, W_OK = 2, X_OK = 1;

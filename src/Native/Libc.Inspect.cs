@@ -33,6 +33,14 @@ internal static unsafe partial class Libc
         return known ? Errno.None : LastErrno;
     }
 
+    /// <summary>True if the open file's mount, or its whole filesystem, is read-only (fstatfs(2), f_flags).</summary>
+    internal static bool IsReadOnly(int fd)
+    {
+        const int Flags = 10, ReadOnly = 1;
+        long* raw = stackalloc long[32];
+        return fstatfs_of_fd(fd, raw) == 0 && (raw[Flags] & ReadOnly) != 0;
+    }
+
     /// <summary>True if the file lies in procfs or sysfs, whose files are not files (statfs(2), f_type), or if that can't be known.</summary>
     internal static bool IsKernelFile(int fd)
     {

@@ -1,6 +1,7 @@
 // What the disk refuses: a full filesystem, a limit on the size of files, a tree too deep to list. Whatever could not be written or
 // told whole is a 4xx or 5xx and never 226, and the session goes on.
 using System;
+using System.Linq;
 using System.Net.Sockets;
 using System.Text;
 using System.Threading;
@@ -109,6 +110,79 @@ public sealed class StorageFailureTests
         c.Do("SIZE large", 550);
         c.Dispose();
         s.Stop();
+    }
+
+    private const string ReadOnlyMounts = """
+        set -e
+        mkdir -p real/d real/inner other open/d open/still
+        touch real/f open/f open/g
+        ln -s ../bound/f open/link
+        chown -hR "$1" .
+        mkdir bound
+        mount --bind real bound
+        mount -o remount,bind,ro bound
+        mount --bind other bound/inner
+        mount --bind bound open/still
+        mount -o remount,bind,ro open/still
+        mount --bind real/f open/g
+        mount -o remount,bind,ro open/g
+        """;
+
+    /// <summary>By the two directories, one of a mount that is read-only, and what is mounted in each of them.</summary>
+    [Fact]
+    public void The_perm_of_a_read_only_mount_promises_no_change()
+    {
+        using Server s = Server.Prepare(Local);
+        try
+        {
+            Sys.Result made = Sys.Run("/bin/bash", ["-c", ReadOnlyMounts, "-", Users.Alice], null, s.Root);
+            Assert.True(made.Exit == 0, made.All);
+            s.Launch();
+            using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+            c.Do("TYPE I", 200);
+            c.Do("OPTS MLST perm;", 200);
+            string[] bound = ["perm=cmpel; ..", "perm=cmpel; inner", "perm=el; .", "perm=el; d", "perm=r; f"];
+            string[] open = ["perm=cmpel; .", "perm=cmpel; ..", "perm=df; link", "perm=dfcmpel; d", "perm=el; still", "perm=r; g", "perm=rwadf; f"];
+            Assert.Equal(bound, c.Lines("MLSD bound").Order(StringComparer.Ordinal));
+            Assert.Equal(open, c.Lines("MLSD open").Order(StringComparer.Ordinal));
+            foreach ((string directory, string line) in bound.Select(l => ("bound", l)).Concat(open.Select(l => ("open", l))))
+            {
+                string[] parts = line.Split(' ');
+                if (parts[1][0] != '.' && parts[1] != "link")
+                {
+                    string path = "/" + directory + "/" + parts[1];
+                    Assert.Contains("\n " + parts[0] + " " + path + "\n", c.Do("MLST " + path, 250).Text);
+                }
+            }
+            Assert.Contains("\n perm=el; /bound\n", c.Do("MLST bound", 250).Text);
+            // The link's own name can go, what it leads to is on the other mount.
+            Assert.Contains("\n perm=rdf; /open/link\n", c.Do("MLST open/link", 250).Text);
+            c.Do("CWD bound", 250);
+            Assert.Contains("\n perm=el; /bound\n", c.Do("MLST", 250).Text);
+            Assert.Contains("\n perm=r; /bound/f\n", c.Do("MLST f", 250).Text);
+            c.Do("CWD /", 250);
+
+            // It is as it says.
+            c.Do("DELE bound/f", 550);
+            c.Do("RMD bound/inner", 550);
+            c.Do("MKD bound/x", 550);
+            Assert.Equal(553, Upload(c, "STOR bound/x", 1).Code);
+            Assert.Equal(553, Upload(c, "APPE open/g", 1).Code);
+            c.Do("DELE open/g", 550);
+            Assert.Equal(226, Upload(c, "STOR bound/inner/x", 1).Code);
+            Assert.Equal(226, Upload(c, "APPE open/f", 1).Code);
+            c.Do("DELE open/link", 250);
+            c.Do("RMD open/d", 250);
+            c.Dispose();
+            s.Stop();
+        }
+        finally
+        {
+            foreach (string mount in (string[])["open/g", "open/still", "bound/inner", "bound"])
+            {
+                Sys.Run(Sys.Program("umount"), ["-l", s.Root + "/" + mount]);
+            }
+        }
     }
 
     [Fact]
