@@ -27,6 +27,8 @@ internal static class SiteWho
             return;
         }
 
+        // The asker is in the list himself, and does this by now.
+        session.Link.TellNow();
         if (!Ask(session, 0, out ReadOnlySpan<byte> answer))
         {
             session.Reply.Line(451, "The sessions can not be told now."u8);

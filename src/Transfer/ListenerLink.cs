@@ -116,6 +116,13 @@ internal sealed class ListenerLink
         }
     }
 
+    /// <summary>Sends it at once: before a question whose answer it is a part of.</summary>
+    internal void TellNow()
+    {
+        _tellAt = 0;
+        TellIfDue();
+    }
+
     /// <summary>The time of a wait in milliseconds (−1: without end), cut to when <see cref="TellIfDue"/> has something to send.</summary>
     internal int UntilDue(int milliseconds) =>
         _untoldLength == 0 ? milliseconds : (int)Math.Clamp(_tellAt - Environment.TickCount64, 0, milliseconds < 0 ? TellIntervalMs : milliseconds);

@@ -69,6 +69,11 @@ public sealed class WhoTests(ITestOutputHelper output)
         Assert.All(rows, r => Assert.True(r.Address == "127.0.0.1" && r.Seconds >= r.Since, r.ToString()));
         Assert.DoesNotContain("secret", alice.LastReply.Text);
 
+        // Also behind another command, of which the listener has just been told.
+        alice.SendRaw("NOOP\r\nSITE WHO\r\n");
+        alice.Expect(200);
+        Assert.Equal("SITE", Rows(alice.Expect(211)).Single(r => r.User == Users.Alice).Verb);
+
         Assert.DoesNotContain("WHO", bob.Do("SITE HELP", 214).Text);
         Assert.Equal("500 Unknown SITE command.", bob.Do("SITE WHO", 500).Text);
         using FtpConversation other = s.Login();

@@ -443,6 +443,22 @@ public sealed class BeyondTests
     }
 
     [Fact]
+    public void SITE_WHO_tells_what_the_asker_does_before_it_asks()
+    {
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.SiteWhoEnable, true));
+        string told = "";
+        w.WhoIs = _ =>
+        {
+            told = w.States.Last();
+            return WhoFrame(0, ("anna", "192.0.2.1", "SITE"));
+        };
+        w.Send("NOOP\r\nSITE WHO\r\n");
+        Assert.Equal("200 NOOP ok.", w.Reply());
+        Assert.EndsWith("211 1 session.", w.Reply(), StringComparison.Ordinal);
+        Assert.Equal("SITE WHO|0|0", told);
+    }
+
+    [Fact]
     public void SITE_WHO_is_there_for_nobody_else()
     {
         using WorkerFixture w = WorkerFixture.Session();
