@@ -56,17 +56,30 @@ internal enum Argument : byte
     Required,
 }
 
+/// <summary>Whether HELP names a verb.</summary>
+internal enum InHelp : byte
+{
+    /// <summary>It is another spelling, for those who know it.</summary>
+    Never,
+
+    /// <summary>One of vsftpd's, whose list is the same for everybody.</summary>
+    Always,
+
+    /// <summary>One of ours, where this client may use it.</summary>
+    Open,
+}
+
 /// <summary>One verb.</summary>
 internal readonly unsafe struct CommandRow
 {
-    internal CommandRow(string verb, string syntax, Argument argument, Gate gate, string feature, bool inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body)
+    internal CommandRow(string verb, string syntax, Argument argument, Gate gate, string feature, InHelp inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body)
     {
         Verb = verb;
         Syntax = syntax;
         Argument = argument;
         Gate = gate;
         Feature = feature;
-        InHelp = inHelp;
+        Help = inHelp;
         Rfc = rfc;
         Body = body;
     }
@@ -83,8 +96,8 @@ internal readonly unsafe struct CommandRow
     /// <summary>The line in FEAT, empty for none.</summary>
     internal string Feature { get; }
 
-    /// <summary>Listed by HELP.</summary>
-    internal bool InHelp { get; }
+    /// <summary>Whether HELP names it.</summary>
+    internal InHelp Help { get; }
 
     /// <summary>Where it is specified.</summary>
     internal string Rfc { get; }
@@ -101,68 +114,68 @@ internal static unsafe class CommandTable
     // In alphabetical order, which FEAT and HELP keep.
     private static readonly CommandRow[] Rows =
     [
-        new("ABOR", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Abor),
-        new("ACCT", "<account>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Acct),
-        new("ALLO", "<bytes>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Allo),
-        new("APPE", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Upload.Appe),
-        new("AVBL", "[<path>]", Argument.Free, Gate.Upload, "AVBL", true, "draft-peterson-streamlined-ftp-command-extensions 4", &Status.Avbl),
-        new("CDUP", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cdup),
-        new("CLNT", "<program>", Argument.Ignored, Gate.None, "CLNT", true, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
-        new("CSID", "<facts>", Argument.Ignored, Gate.None, "CSID", true, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),
-        new("CWD", "<path>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &Directories.Cwd),
-        new("DELE", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Dele),
-        new("EPRT", "|<1 or 2>|<address>|<port>|", Argument.Free, Gate.Active, "EPRT", true, "RFC 2428 2", &DataPorts.Eprt),
-        new("EPSV", "[1 or 2 or ALL]", Argument.Free, Gate.ExtendedPassive, "EPSV", true, "RFC 2428 3", &DataPorts.Epsv),
-        new("FEAT", "", Argument.Ignored, Gate.None, "", true, "RFC 2389 3", &Features.Feat),
-        new("HASH", "<path>", Argument.Required, Gate.Download, "HASH", true, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
-        new("HELP", "[<verb>]", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Help),
-        new("HOST", "<name>", Argument.Free, Gate.None, "HOST", true, "RFC 7151 3", &LoginVerbs.Host),
-        new("LANG", "[<tag>]", Argument.Free, Gate.None, "LANG EN*", true, "RFC 2640 4.1", &ClientVerbs.Lang),
-        new("LIST", "[-aFlrRtU] [<path>]", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.List),
-        new("MDTM", "[<time>] <path>", Argument.Free, Gate.None, "MDTM", true, "RFC 3659 3", &Times.Mdtm),
-        new("MFF", "<fact>=<value>; <path>", Argument.Required, Gate.SetTime, "MFF", true, "draft-somers-ftp-mfxx 6", &ModifyFacts.Mff),
-        new("MFMT", "<time> <path>", Argument.Required, Gate.SetTime, "MFMT", true, "draft-somers-ftp-mfxx 3", &Times.Mfmt),
-        new("MKD", "<path>", Argument.Free, Gate.MakeDirectory, "", true, "RFC 959 4.1.3", &Directories.Mkd),
-        new("MLSD", "[<path>]", Argument.Free, Gate.List, "", true, "RFC 3659 7", &Listings.Mlsd),
-        new("MLST", "[<path>]", Argument.Free, Gate.List, "MLST", true, "RFC 3659 7", &Listings.Mlst),
-        new("MODE", "S or Z", Argument.Free, Gate.None, "MODE Z", true, "RFC 959 4.1.2", &TransferModes.Mode),
-        new("NLST", "[-aFlrRtU] [<path>]", Argument.Free, Gate.List, "", true, "RFC 959 4.1.3", &Listings.Nlst),
-        new("NOOP", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Noop),
-        new("OPTS", "<option> [<value>]", Argument.Free, Gate.None, "", true, "RFC 2389 4", &Features.Opts),
-        new("P@SW", "", Argument.Ignored, Gate.Passive, "", false, "RFC 959 4.1.2", &DataPorts.Pasv),
-        new("PASS", "<password>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Pass),
-        new("PASV", "", Argument.Ignored, Gate.Passive, "PASV", true, "RFC 959 4.1.2", &DataPorts.Pasv),
-        new("PORT", "<h1,h2,h3,h4,p1,p2>", Argument.Free, Gate.Active, "", true, "RFC 959 4.1.2", &DataPorts.Port),
-        new("PWD", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &Directories.Pwd),
-        new("QUIT", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Quit),
-        new("RANG", "<first> <last>", Argument.Required, Gate.None, "RANG STREAM", true, "draft-bryan-ftp-range 3", &TransferModes.Rang),
-        new("REIN", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Rein),
-        new("REST", "<offset>", Argument.Free, Gate.None, "REST STREAM", true, "RFC 3659 5", &TransferModes.Rest),
-        new("RETR", "<path>", Argument.Free, Gate.Download, "", true, "RFC 959 4.1.3", &Download.Retr),
-        new("RMD", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Removal.Rmd),
-        new("RMDA", "<path>", Argument.Required, Gate.OtherWrite, "RMDA <path>", true, "as FluentFTP and Serv-U have it", &Removal.Rmda),
-        new("RNFR", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnfr),
-        new("RNTO", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 959 4.1.3", &Renaming.Rnto),
-        new("SITE", "<command>", Argument.Free, Gate.NotAnonymous, "", true, "RFC 959 4.1.3", &Site.Run),
-        new("SIZE", "<path>", Argument.Free, Gate.None, "SIZE", true, "RFC 3659 4", &Times.Size),
-        new("SMNT", "<path>", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.Smnt),
-        new("STAT", "[<path>]", Argument.Free, Gate.None, "", true, "RFC 959 4.1.3", &Status.Stat),
-        new("STOR", "<path>", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stor),
-        new("STOU", "[<path>]", Argument.Free, Gate.Upload, "", true, "RFC 959 4.1.3", &Upload.Stou),
-        new("STRU", "F", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Stru),
-        new("SYST", "", Argument.Ignored, Gate.None, "", true, "RFC 959 4.1.3", &SmallVerbs.Syst),
-        new("TYPE", "A or I", Argument.Free, Gate.None, "", true, "RFC 959 4.1.2", &TransferModes.Type),
-        new("USER", "<name>", Argument.Free, Gate.None, "", true, "RFC 959 4.1.1", &LoginVerbs.User),
-        new("XCRC", "<path>", Argument.Required, Gate.Download, "XCRC", true, "draft-bryan-ftpext-hash 1", &Hashing.Xcrc),
-        new("XCUP", "", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Cdup),
-        new("XCWD", "<path>", Argument.Free, Gate.None, "", true, "RFC 775", &Directories.Cwd),
-        new("XMD5", "<path>", Argument.Required, Gate.Download, "XMD5", true, "draft-bryan-ftpext-hash 1", &Hashing.Xmd5),
-        new("XMKD", "<path>", Argument.Free, Gate.MakeDirectory, "", true, "RFC 775", &Directories.Mkd),
-        new("XPWD", "", Argument.Ignored, Gate.None, "", true, "RFC 775", &Directories.Pwd),
-        new("XRMD", "<path>", Argument.Free, Gate.OtherWrite, "", true, "RFC 775", &Removal.Rmd),
-        new("XSHA1", "<path>", Argument.Required, Gate.Download, "XSHA1", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha1),
-        new("XSHA256", "<path>", Argument.Required, Gate.Download, "XSHA256", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha256),
-        new("XSHA512", "<path>", Argument.Required, Gate.Download, "XSHA512", true, "draft-bryan-ftpext-hash 1", &Hashing.Xsha512),
+        new("ABOR", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Abor),
+        new("ACCT", "<account>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Acct),
+        new("ALLO", "<bytes>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Allo),
+        new("APPE", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Upload.Appe),
+        new("AVBL", "[<path>]", Argument.Free, Gate.Upload, "AVBL", InHelp.Open, "draft-peterson-streamlined-ftp-command-extensions 4", &Status.Avbl),
+        new("CDUP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &Directories.Cdup),
+        new("CLNT", "<program>", Argument.Ignored, Gate.None, "CLNT", InHelp.Open, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
+        new("CSID", "<facts>", Argument.Ignored, Gate.None, "CSID", InHelp.Open, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),
+        new("CWD", "<path>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &Directories.Cwd),
+        new("DELE", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Removal.Dele),
+        new("EPRT", "|<1 or 2>|<address>|<port>|", Argument.Free, Gate.Active, "EPRT", InHelp.Always, "RFC 2428 2", &DataPorts.Eprt),
+        new("EPSV", "[1 or 2 or ALL]", Argument.Free, Gate.ExtendedPassive, "EPSV", InHelp.Always, "RFC 2428 3", &DataPorts.Epsv),
+        new("FEAT", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 2389 3", &Features.Feat),
+        new("HASH", "<path>", Argument.Required, Gate.Download, "HASH", InHelp.Open, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
+        new("HELP", "[<verb>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Help),
+        new("HOST", "<name>", Argument.Free, Gate.None, "HOST", InHelp.Open, "RFC 7151 3", &LoginVerbs.Host),
+        new("LANG", "[<tag>]", Argument.Free, Gate.None, "LANG EN*", InHelp.Open, "RFC 2640 4.1", &ClientVerbs.Lang),
+        new("LIST", "[-aFlrRtU] [<path>]", Argument.Free, Gate.List, "", InHelp.Always, "RFC 959 4.1.3", &Listings.List),
+        new("MDTM", "[<time>] <path>", Argument.Free, Gate.None, "MDTM", InHelp.Always, "RFC 3659 3", &Times.Mdtm),
+        new("MFF", "<fact>=<value>; <path>", Argument.Required, Gate.SetTime, "MFF", InHelp.Open, "draft-somers-ftp-mfxx 6", &ModifyFacts.Mff),
+        new("MFMT", "<time> <path>", Argument.Required, Gate.SetTime, "MFMT", InHelp.Open, "draft-somers-ftp-mfxx 3", &Times.Mfmt),
+        new("MKD", "<path>", Argument.Free, Gate.MakeDirectory, "", InHelp.Always, "RFC 959 4.1.3", &Directories.Mkd),
+        new("MLSD", "[<path>]", Argument.Free, Gate.List, "", InHelp.Open, "RFC 3659 7", &Listings.Mlsd),
+        new("MLST", "[<path>]", Argument.Free, Gate.List, "MLST", InHelp.Open, "RFC 3659 7", &Listings.Mlst),
+        new("MODE", "S or Z", Argument.Free, Gate.None, "MODE Z", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Mode),
+        new("NLST", "[-aFlrRtU] [<path>]", Argument.Free, Gate.List, "", InHelp.Always, "RFC 959 4.1.3", &Listings.Nlst),
+        new("NOOP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Noop),
+        new("OPTS", "<option> [<value>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 2389 4", &Features.Opts),
+        new("P@SW", "", Argument.Ignored, Gate.Passive, "", InHelp.Never, "RFC 959 4.1.2", &DataPorts.Pasv),
+        new("PASS", "<password>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Pass),
+        new("PASV", "", Argument.Ignored, Gate.Passive, "PASV", InHelp.Always, "RFC 959 4.1.2", &DataPorts.Pasv),
+        new("PORT", "<h1,h2,h3,h4,p1,p2>", Argument.Free, Gate.Active, "", InHelp.Always, "RFC 959 4.1.2", &DataPorts.Port),
+        new("PWD", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &Directories.Pwd),
+        new("QUIT", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Quit),
+        new("RANG", "<first> <last>", Argument.Required, Gate.None, "RANG STREAM", InHelp.Open, "draft-bryan-ftp-range 3", &TransferModes.Rang),
+        new("REIN", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Rein),
+        new("REST", "<offset>", Argument.Free, Gate.None, "REST STREAM", InHelp.Always, "RFC 3659 5", &TransferModes.Rest),
+        new("RETR", "<path>", Argument.Free, Gate.Download, "", InHelp.Always, "RFC 959 4.1.3", &Download.Retr),
+        new("RMD", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Removal.Rmd),
+        new("RMDA", "<path>", Argument.Required, Gate.OtherWrite, "RMDA <path>", InHelp.Open, "as FluentFTP and Serv-U have it", &Removal.Rmda),
+        new("RNFR", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Renaming.Rnfr),
+        new("RNTO", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Renaming.Rnto),
+        new("SITE", "<command>", Argument.Free, Gate.NotAnonymous, "", InHelp.Always, "RFC 959 4.1.3", &Site.Run),
+        new("SIZE", "<path>", Argument.Free, Gate.None, "SIZE", InHelp.Always, "RFC 3659 4", &Times.Size),
+        new("SMNT", "<path>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Smnt),
+        new("STAT", "[<path>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &Status.Stat),
+        new("STOR", "<path>", Argument.Free, Gate.Upload, "", InHelp.Always, "RFC 959 4.1.3", &Upload.Stor),
+        new("STOU", "[<path>]", Argument.Free, Gate.Upload, "", InHelp.Always, "RFC 959 4.1.3", &Upload.Stou),
+        new("STRU", "F", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Stru),
+        new("SYST", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Syst),
+        new("TYPE", "A or I", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Type),
+        new("USER", "<name>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.User),
+        new("XCRC", "<path>", Argument.Required, Gate.Download, "XCRC", InHelp.Open, "draft-bryan-ftpext-hash 1", &Hashing.Xcrc),
+        new("XCUP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 775", &Directories.Cdup),
+        new("XCWD", "<path>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 775", &Directories.Cwd),
+        new("XMD5", "<path>", Argument.Required, Gate.Download, "XMD5", InHelp.Open, "draft-bryan-ftpext-hash 1", &Hashing.Xmd5),
+        new("XMKD", "<path>", Argument.Free, Gate.MakeDirectory, "", InHelp.Always, "RFC 775", &Directories.Mkd),
+        new("XPWD", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 775", &Directories.Pwd),
+        new("XRMD", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 775", &Removal.Rmd),
+        new("XSHA1", "<path>", Argument.Required, Gate.Download, "XSHA1", InHelp.Open, "draft-bryan-ftpext-hash 1", &Hashing.Xsha1),
+        new("XSHA256", "<path>", Argument.Required, Gate.Download, "XSHA256", InHelp.Open, "draft-bryan-ftpext-hash 1", &Hashing.Xsha256),
+        new("XSHA512", "<path>", Argument.Required, Gate.Download, "XSHA512", InHelp.Open, "draft-bryan-ftpext-hash 1", &Hashing.Xsha512),
     ];
 
     private static readonly ulong[] Keys = MakeKeys();
@@ -225,14 +238,15 @@ internal static unsafe class CommandTable
         verb.SequenceEqual("GET"u8) || verb.SequenceEqual("POST"u8) || verb.SequenceEqual("HEAD"u8)
         || verb.SequenceEqual("OPTIONS"u8) || verb.SequenceEqual("CONNECT"u8);
 
-    /// <summary>Writes the 211 lines of FEAT (RFC 2389 3.2), with <paramref name="facts"/> and <paramref name="hash"/> marked in their lines.</summary>
-    internal static void WriteFeatures(ReplyWriter reply, Settings settings, Fact facts, HashAlgorithm hash)
+    /// <summary>Writes the 211 lines of FEAT (RFC 2389 3.2): what <paramref name="session"/> may use, with its choices marked, or without one what the configuration has.</summary>
+    internal static void WriteFeatures(ReplyWriter reply, Settings settings, Session? session)
     {
         Span<byte> line = stackalloc byte[512];
         reply.Code(211, '-').Text("Features:"u8).EndLine();
         foreach (ref readonly CommandRow row in Rows.AsSpan())
         {
-            if (!IsConfigured(settings, row.Gate) || !IsAllowed(settings, line[..Ascii(row.Verb, line)]))
+            bool granted = session is null ? IsConfigured(settings, row.Gate) : IsGranted(session, row.Gate);
+            if (!granted || !IsAllowed(settings, line[..Ascii(row.Verb, line)]))
             {
                 continue;
             }
@@ -243,22 +257,23 @@ internal static unsafe class CommandTable
             }
             else if (row.Feature.Length != 0 && (settings.ModeZEnable || row.Verb != "MODE"))
             {
-                reply.Text(" "u8).Text(line[..FeatureLine(in row, settings, facts, hash, line)]).EndLine();
+                reply.Text(" "u8).Text(line[..FeatureLine(in row, settings, session, line)]).EndLine();
             }
         }
 
         reply.Text(" TVFS"u8).EndLine().Text(" UTF8"u8).EndLine().Line(211, "End"u8);
     }
 
-    /// <summary>Writes the 214 lines of HELP in vsftpd's columns.</summary>
-    internal static void WriteHelp(ReplyWriter reply)
+    /// <summary>Writes the 214 lines of HELP in vsftpd's columns: its verbs, and those of ours that this session may use.</summary>
+    internal static void WriteHelp(Session session)
     {
+        ReplyWriter reply = session.Reply;
         Span<byte> word = stackalloc byte[Command.VerbBytesMax];
         int column = 0;
         reply.Code(214, '-').Text("The following commands are recognized."u8).EndLine();
         foreach (ref readonly CommandRow row in Rows.AsSpan())
         {
-            if (!row.InHelp)
+            if (!IsInHelp(session, in row))
             {
                 continue;
             }
@@ -282,16 +297,17 @@ internal static unsafe class CommandTable
     }
 
     /// <summary>Writes one line about a verb; false if it is none that HELP lists.</summary>
-    internal static bool WriteHelp(ReplyWriter reply, ReadOnlySpan<byte> verb)
+    internal static bool WriteHelp(Session session, ReadOnlySpan<byte> verb)
     {
         int index = Find(verb);
-        if (index < 0 || !Rows[index].InHelp)
+        if (index < 0 || !IsInHelp(session, in Rows[index]))
         {
             return false;
         }
 
         ref readonly CommandRow row = ref Rows[index];
         Span<byte> text = stackalloc byte[HelpBytesMax];
+        ReplyWriter reply = session.Reply;
         reply.Code(214, ' ').Text("Syntax: "u8).Text(verb);
         if (row.Syntax.Length != 0)
         {
@@ -302,11 +318,18 @@ internal static unsafe class CommandTable
         return true;
     }
 
-    private static int FeatureLine(in CommandRow row, Settings settings, Fact facts, HashAlgorithm hash, Span<byte> line) => row.Verb switch
+    private static bool IsInHelp(Session session, ref readonly CommandRow row)
     {
-        "MLST" => EntryFormat.FormatFeatMlst(line, facts),
-        "HASH" => Digest.FormatFeature(line, hash),
-        "MFF" => Ascii(ModifyFacts.MaySetMode(settings) ? "MFF Modify;UNIX.mode;" : "MFF Modify;", line),
+        Span<byte> verb = stackalloc byte[Command.VerbBytesMax];
+        return row.Help == InHelp.Always
+            || (row.Help == InHelp.Open && IsGranted(session, row.Gate) && IsAllowed(session.Settings, verb[..Ascii(row.Verb, verb)]));
+    }
+
+    private static int FeatureLine(in CommandRow row, Settings settings, Session? session, Span<byte> line) => row.Verb switch
+    {
+        "MLST" => EntryFormat.FormatFeatMlst(line, session is null ? Fact.Default : session.ListingRules.Facts),
+        "HASH" => Digest.FormatFeature(line, session is null ? default : session.HashAlgorithm),
+        "MFF" => Ascii(ModifyFacts.MaySetMode(settings) && session is not { Anonymous: true } ? "MFF Modify;UNIX.mode;" : "MFF Modify;", line),
         _ => Ascii(row.Feature, line),
     };
 
@@ -330,14 +353,15 @@ internal static unsafe class CommandTable
         session.Reply.Line(500, "Unknown command."u8);
     }
 
-    private static bool IsOpen(Session session, Gate gate) => gate switch
+    private static bool IsOpen(Session session, Gate gate) => IsGranted(session, gate) && !(session.EpsvAll && gate is (Gate.Passive or Gate.Active));
+
+    // By options and account, whatever has been said since.
+    private static bool IsGranted(Session session, Gate gate) => gate switch
     {
         Gate.Upload => session.MayWrite(session.Settings.AnonUploadEnable),
         Gate.MakeDirectory => session.MayWrite(session.Settings.AnonMkdirWriteEnable),
         Gate.OtherWrite => session.MayWrite(session.Settings.AnonOtherWriteEnable),
         Gate.SetTime => session.MaySetTimes,
-        Gate.Passive => session.Settings.PasvEnable && !session.EpsvAll,
-        Gate.Active => session.Settings.PortEnable && !session.EpsvAll,
         Gate.NotAnonymous => !session.Anonymous,
         _ => IsConfigured(session.Settings, gate),
     };

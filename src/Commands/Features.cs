@@ -9,7 +9,7 @@ namespace Aotftpd.Commands;
 internal static class Features
 {
     internal static void Feat(Session session, ReadOnlySpan<byte> argument) =>
-        CommandTable.WriteFeatures(session.Reply, session.Settings, session.ListingRules.Facts, session.HashAlgorithm);
+        CommandTable.WriteFeatures(session.Reply, session.Settings, session);
 
     internal static void Opts(Session session, ReadOnlySpan<byte> argument)
     {

@@ -46,9 +46,9 @@ internal static class SmallVerbs
         {
             Site.Help(session, default);
         }
-        else if (!CommandTable.WriteHelp(session.Reply, verb))
+        else if (!CommandTable.WriteHelp(session, verb))
         {
-            CommandTable.WriteHelp(session.Reply);
+            CommandTable.WriteHelp(session);
         }
     }
 

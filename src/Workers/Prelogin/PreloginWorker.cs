@@ -158,7 +158,7 @@ internal sealed class PreloginDialogue
 
         if (verb.SequenceEqual("FEAT"u8))
         {
-            CommandTable.WriteFeatures(_reply, _settings, Fact.Default, default);
+            CommandTable.WriteFeatures(_reply, _settings, session: null);
             return Next.Continue;
         }
 

@@ -122,7 +122,7 @@ public sealed class VerbTests
     public void Every_verb_of_the_table_has_its_own_help()
     {
         using WorkerFixture w = WorkerFixture.Session();
-        foreach (CommandRow row in CommandTable.All.ToArray().Where(r => r.InHelp && r.Verb != "SITE"))
+        foreach (CommandRow row in CommandTable.All.ToArray().Where(r => r.Help != InHelp.Never && r.Verb != "SITE"))
         {
             Assert.Equal("214 Syntax: " + (row.Verb + " " + row.Syntax).Trim() + " (" + row.Rfc + ")", w.Ask("HELP " + row.Verb));
         }
@@ -346,6 +346,42 @@ public sealed class VerbTests
             + " SIZE SMNT STAT STOR STOU STRU SYST TYPE USER XCRC XCUP XCWD XMD5 XMKD\n"
             + " XPWD XRMD XSHA1 XSHA256 XSHA512\n214 Help OK.",
             w.Ask("HELP 227 Entering"));
+    }
+
+    [Theory]
+    [InlineData(true, 0, false, "", "", "AVBL MFF MFMT RMDA")]
+    [InlineData(true, OptionIndex.AnonUploadEnable, true, "", "", "MFF MFMT RMDA")]
+    [InlineData(true, OptionIndex.AnonOtherWriteEnable, true, "", "", "AVBL")]
+    [InlineData(false, OptionIndex.WriteEnable, false, "", "", "AVBL MFF MFMT RMDA")]
+    [InlineData(false, OptionIndex.MdtmWrite, false, "", "", "MFF MFMT")]
+    [InlineData(false, OptionIndex.DownloadEnable, false, "", "", "HASH XCRC XMD5 XSHA1 XSHA256 XSHA512")]
+    [InlineData(false, OptionIndex.DirlistEnable, false, "", "", "MLSD MLST")]
+    [InlineData(false, 0, false, "", "CSID,LIST,RMDA", "CSID RMDA")]
+    [InlineData(false, 0, false, "FEAT,HELP,LANG,HASH", "HASH", "AVBL CLNT CSID HASH HOST MFF MFMT MLSD MLST RANG RMDA XCRC XMD5 XSHA1 XSHA256 XSHA512")]
+    public void HELP_and_FEAT_name_our_verbs_where_they_are_open(bool anonymous, int option, bool value, string allowed, string denied, string missing)
+    {
+        string[] gone = missing.Split(' ');
+        (int, object)[] options = [(OptionIndex.CmdsAllowed, allowed), (OptionIndex.CmdsDenied, denied), .. option == 0 ? (ReadOnlySpan<(int, object)>)[] : [(option, value)]];
+        using WorkerFixture w = anonymous ? WorkerFixture.AnonymousSession(options) : WorkerFixture.Session(options);
+        string[] help = w.Ask("HELP").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        string feat = w.Ask("FEAT");
+        foreach (CommandRow row in CommandTable.All)
+        {
+            Assert.Equal(row.Help == InHelp.Always || (row.Help == InHelp.Open && !gone.Contains(row.Verb)), help.Contains(row.Verb));
+            if (gone.Contains(row.Verb))
+            {
+                Assert.DoesNotContain("\n " + row.Verb, feat, StringComparison.Ordinal);
+                Assert.StartsWith("214-", w.Ask("HELP " + row.Verb), StringComparison.Ordinal);
+                Assert.Equal("550 Permission denied.", w.Ask(row.Verb + " x"));
+            }
+            else if (row.Help == InHelp.Open && row.Feature.Length != 0)
+            {
+                Assert.Contains("\n " + row.Feature.Split(' ')[0], feat, StringComparison.Ordinal);
+            }
+        }
+
+        Assert.Equal(!anonymous && option != OptionIndex.WriteEnable && allowed.Length == 0, feat.Contains("\n SITE COPY\n", StringComparison.Ordinal));
+        Assert.Equal(!anonymous && !gone.Contains("MFF"), feat.Contains("\n MFF Modify;UNIX.mode;\n", StringComparison.Ordinal));
     }
 
     [Fact]
