@@ -3,6 +3,7 @@
 // Run by the session worker; prelogin takes FEAT and the list of HTTP verbs from it. The verb and argument are the client's.
 using System;
 using Aotftpd.Config;
+using Aotftpd.Files;
 using Aotftpd.Protocol;
 
 namespace Aotftpd.Commands;
@@ -56,6 +57,16 @@ internal enum Argument : byte
     Required,
 }
 
+/// <summary>What a verb may come to by the current directory.</summary>
+internal enum Touches : byte
+{
+    /// <summary>Files and directories: it is carried out only while the current directory lies within the root.</summary>
+    Files,
+
+    /// <summary>Neither a path nor the current directory.</summary>
+    Nothing,
+}
+
 /// <summary>Whether HELP names a verb.</summary>
 internal enum InHelp : byte
 {
@@ -72,7 +83,7 @@ internal enum InHelp : byte
 /// <summary>One verb.</summary>
 internal readonly unsafe struct CommandRow
 {
-    internal CommandRow(string verb, string syntax, Argument argument, Gate gate, string feature, InHelp inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body)
+    internal CommandRow(string verb, string syntax, Argument argument, Gate gate, string feature, InHelp inHelp, string rfc, delegate*<Session, ReadOnlySpan<byte>, void> body, Touches touches = Touches.Files)
     {
         Verb = verb;
         Syntax = syntax;
@@ -82,6 +93,7 @@ internal readonly unsafe struct CommandRow
         Help = inHelp;
         Rfc = rfc;
         Body = body;
+        Touches = touches;
     }
 
     internal string Verb { get; }
@@ -103,6 +115,9 @@ internal readonly unsafe struct CommandRow
     internal string Rfc { get; }
 
     internal delegate*<Session, ReadOnlySpan<byte>, void> Body { get; }
+
+    /// <summary>Whether it can come to files.</summary>
+    internal Touches Touches { get; }
 }
 
 /// <summary>The rows, the way to find one, and what follows from them.</summary>
@@ -114,23 +129,23 @@ internal static unsafe class CommandTable
     // In alphabetical order, which FEAT and HELP keep.
     private static readonly CommandRow[] Rows =
     [
-        new("ABOR", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Abor),
-        new("ACCT", "<account>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Acct),
-        new("ALLO", "<bytes>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Allo),
+        new("ABOR", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Abor, Touches.Nothing),
+        new("ACCT", "<account>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Acct, Touches.Nothing),
+        new("ALLO", "<bytes>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Allo, Touches.Nothing),
         new("APPE", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Upload.Appe),
         new("AVBL", "[<path>]", Argument.Free, Gate.Upload, "AVBL", InHelp.Open, "draft-peterson-streamlined-ftp-command-extensions 4", &Status.Avbl),
         new("CDUP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &Directories.Cdup),
-        new("CLNT", "<program>", Argument.Ignored, Gate.None, "CLNT", InHelp.Open, "as FileZilla and lftp send it", &ClientVerbs.Clnt),
-        new("CSID", "<facts>", Argument.Ignored, Gate.None, "CSID", InHelp.Open, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid),
+        new("CLNT", "<program>", Argument.Ignored, Gate.None, "CLNT", InHelp.Open, "as FileZilla and lftp send it", &ClientVerbs.Clnt, Touches.Nothing),
+        new("CSID", "<facts>", Argument.Ignored, Gate.None, "CSID", InHelp.Open, "draft-peterson-streamlined-ftp-command-extensions 5", &ClientVerbs.Csid, Touches.Nothing),
         new("CWD", "<path>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &Directories.Cwd),
         new("DELE", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Removal.Dele),
-        new("EPRT", "|<1 or 2>|<address>|<port>|", Argument.Free, Gate.Active, "EPRT", InHelp.Always, "RFC 2428 2", &DataPorts.Eprt),
-        new("EPSV", "[1 or 2 or ALL]", Argument.Free, Gate.ExtendedPassive, "EPSV", InHelp.Always, "RFC 2428 3", &DataPorts.Epsv),
-        new("FEAT", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 2389 3", &Features.Feat),
+        new("EPRT", "|<1 or 2>|<address>|<port>|", Argument.Free, Gate.Active, "EPRT", InHelp.Always, "RFC 2428 2", &DataPorts.Eprt, Touches.Nothing),
+        new("EPSV", "[1 or 2 or ALL]", Argument.Free, Gate.ExtendedPassive, "EPSV", InHelp.Always, "RFC 2428 3", &DataPorts.Epsv, Touches.Nothing),
+        new("FEAT", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 2389 3", &Features.Feat, Touches.Nothing),
         new("HASH", "<path>", Argument.Required, Gate.Download, "HASH", InHelp.Open, "draft-bryan-ftpext-hash 3", &Hashing.Hash),
-        new("HELP", "[<verb>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Help),
-        new("HOST", "<name>", Argument.Free, Gate.None, "HOST", InHelp.Open, "RFC 7151 3", &LoginVerbs.Host),
-        new("LANG", "[<tag>]", Argument.Free, Gate.None, "LANG EN*", InHelp.Open, "RFC 2640 4.1", &ClientVerbs.Lang),
+        new("HELP", "[<verb>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Help, Touches.Nothing),
+        new("HOST", "<name>", Argument.Free, Gate.None, "HOST", InHelp.Open, "RFC 7151 3", &LoginVerbs.Host, Touches.Nothing),
+        new("LANG", "[<tag>]", Argument.Free, Gate.None, "LANG EN*", InHelp.Open, "RFC 2640 4.1", &ClientVerbs.Lang, Touches.Nothing),
         new("LIST", "[-aFlrRtU] [<path>]", Argument.Free, Gate.List, "", InHelp.Always, "RFC 959 4.1.3", &Listings.List),
         new("MDTM", "[<time>] <path>", Argument.Free, Gate.None, "MDTM", InHelp.Always, "RFC 3659 3", &Times.Mdtm),
         new("MFF", "<fact>=<value>; <path>", Argument.Required, Gate.SetTime, "MFF", InHelp.Open, "draft-somers-ftp-mfxx 6", &ModifyFacts.Mff),
@@ -138,19 +153,19 @@ internal static unsafe class CommandTable
         new("MKD", "<path>", Argument.Free, Gate.MakeDirectory, "", InHelp.Always, "RFC 959 4.1.3", &Directories.Mkd),
         new("MLSD", "[<path>]", Argument.Free, Gate.List, "", InHelp.Open, "RFC 3659 7", &Listings.Mlsd),
         new("MLST", "[<path>]", Argument.Free, Gate.List, "MLST", InHelp.Open, "RFC 3659 7", &Listings.Mlst),
-        new("MODE", "S or Z", Argument.Free, Gate.None, "MODE Z", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Mode),
+        new("MODE", "S or Z", Argument.Free, Gate.None, "MODE Z", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Mode, Touches.Nothing),
         new("NLST", "[-aFlrRtU] [<path>]", Argument.Free, Gate.List, "", InHelp.Always, "RFC 959 4.1.3", &Listings.Nlst),
-        new("NOOP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Noop),
-        new("OPTS", "<option> [<value>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 2389 4", &Features.Opts),
-        new("P@SW", "", Argument.Ignored, Gate.Passive, "", InHelp.Never, "RFC 959 4.1.2", &DataPorts.Pasv),
-        new("PASS", "<password>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Pass),
-        new("PASV", "", Argument.Ignored, Gate.Passive, "PASV", InHelp.Always, "RFC 959 4.1.2", &DataPorts.Pasv),
-        new("PORT", "<h1,h2,h3,h4,p1,p2>", Argument.Free, Gate.Active, "", InHelp.Always, "RFC 959 4.1.2", &DataPorts.Port),
+        new("NOOP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Noop, Touches.Nothing),
+        new("OPTS", "<option> [<value>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 2389 4", &Features.Opts, Touches.Nothing),
+        new("P@SW", "", Argument.Ignored, Gate.Passive, "", InHelp.Never, "RFC 959 4.1.2", &DataPorts.Pasv, Touches.Nothing),
+        new("PASS", "<password>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Pass, Touches.Nothing),
+        new("PASV", "", Argument.Ignored, Gate.Passive, "PASV", InHelp.Always, "RFC 959 4.1.2", &DataPorts.Pasv, Touches.Nothing),
+        new("PORT", "<h1,h2,h3,h4,p1,p2>", Argument.Free, Gate.Active, "", InHelp.Always, "RFC 959 4.1.2", &DataPorts.Port, Touches.Nothing),
         new("PWD", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &Directories.Pwd),
-        new("QUIT", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Quit),
-        new("RANG", "<first> <last>", Argument.Required, Gate.None, "RANG STREAM", InHelp.Open, "draft-bryan-ftp-range 3", &TransferModes.Rang),
-        new("REIN", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Rein),
-        new("REST", "<offset>", Argument.Free, Gate.None, "REST STREAM", InHelp.Always, "RFC 3659 5", &TransferModes.Rest),
+        new("QUIT", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Quit, Touches.Nothing),
+        new("RANG", "<first> <last>", Argument.Required, Gate.None, "RANG STREAM", InHelp.Open, "draft-bryan-ftp-range 3", &TransferModes.Rang, Touches.Nothing),
+        new("REIN", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Rein, Touches.Nothing),
+        new("REST", "<offset>", Argument.Free, Gate.None, "REST STREAM", InHelp.Always, "RFC 3659 5", &TransferModes.Rest, Touches.Nothing),
         new("RETR", "<path>", Argument.Free, Gate.Download, "", InHelp.Always, "RFC 959 4.1.3", &Download.Retr),
         new("RMD", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Removal.Rmd),
         new("RMDA", "<path>", Argument.Required, Gate.OtherWrite, "RMDA <path>", InHelp.Open, "as FluentFTP and Serv-U have it", &Removal.Rmda),
@@ -158,14 +173,14 @@ internal static unsafe class CommandTable
         new("RNTO", "<path>", Argument.Free, Gate.OtherWrite, "", InHelp.Always, "RFC 959 4.1.3", &Renaming.Rnto),
         new("SITE", "<command>", Argument.Free, Gate.NotAnonymous, "", InHelp.Always, "RFC 959 4.1.3", &Site.Run),
         new("SIZE", "<path>", Argument.Free, Gate.None, "SIZE", InHelp.Always, "RFC 3659 4", &Times.Size),
-        new("SMNT", "<path>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Smnt),
+        new("SMNT", "<path>", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.Smnt, Touches.Nothing),
         new("STAT", "[<path>]", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &Status.Stat),
         new("STOR", "<path>", Argument.Free, Gate.Upload, "", InHelp.Always, "RFC 959 4.1.3", &Upload.Stor),
         new("STOU", "[<path>]", Argument.Free, Gate.Upload, "", InHelp.Always, "RFC 959 4.1.3", &Upload.Stou),
-        new("STRU", "F", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Stru),
-        new("SYST", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Syst),
-        new("TYPE", "A or I", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Type),
-        new("USER", "<name>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.User),
+        new("STRU", "F", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Stru, Touches.Nothing),
+        new("SYST", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 959 4.1.3", &SmallVerbs.Syst, Touches.Nothing),
+        new("TYPE", "A or I", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.2", &TransferModes.Type, Touches.Nothing),
+        new("USER", "<name>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 959 4.1.1", &LoginVerbs.User, Touches.Nothing),
         new("XCRC", "<path>", Argument.Required, Gate.Download, "XCRC", InHelp.Open, "draft-bryan-ftpext-hash 1", &Hashing.Xcrc),
         new("XCUP", "", Argument.Ignored, Gate.None, "", InHelp.Always, "RFC 775", &Directories.Cdup),
         new("XCWD", "<path>", Argument.Free, Gate.None, "", InHelp.Always, "RFC 775", &Directories.Cwd),
@@ -216,6 +231,14 @@ internal static unsafe class CommandTable
         if (row.Argument == Argument.Required && argument.IsEmpty)
         {
             session.Reply.Line(501, "This command needs an argument."u8);
+            return;
+        }
+
+        // SECURITY: ".." of a directory that somebody moved out of the root leads through the whole system.
+        if (row.Touches != Touches.Nothing && session.Account.Root.Length > 0 && Storage.HasLeftRoot())
+        {
+            _ = Storage.ChangeDirectory("/"u8);
+            session.Reply.Line(550, "The current directory has left your root."u8);
             return;
         }
 

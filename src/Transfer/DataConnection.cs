@@ -25,6 +25,10 @@ internal sealed unsafe partial class DataConnection : IListingSink
     private readonly byte[] _target16 = new byte[16];
     private readonly uint _localScope;
     private readonly ushort _family;
+    // SECURITY: of this session alone, and empty when it begins: workers are forked, and their ports must not be the same.
+    private readonly byte[] _random = new byte[64];
+    private int _randomLeft;
+
     private int _fd = -1;
     private int _targetPort;
 
@@ -286,14 +290,14 @@ internal sealed unsafe partial class DataConnection : IListingSink
         return Libc.Bind(fd, in address);
     }
 
-    private static int Below(int range)
+    private int Below(int range)
     {
-        Span<byte> random = stackalloc byte[4];
-        if (!Libc.Random(random))
+        if (_randomLeft == 0)
         {
-            throw new InvalidOperationException("no random bytes");
+            _randomLeft = Libc.Random(_random) ? _random.Length : throw new InvalidOperationException("no random bytes");
         }
-        return (int)(((ulong)BitConverter.ToUInt32(random) * (ulong)range) >> 32);
+        _randomLeft -= sizeof(uint);
+        return (int)(((ulong)BitConverter.ToUInt32(_random, _randomLeft) * (ulong)range) >> 32);
     }
 
     private OpenEnd Accept()

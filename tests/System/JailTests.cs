@@ -104,6 +104,73 @@ public sealed class JailTests
         s.Stop();
     }
 
+    /// <summary>Every verb that can name a path or shows the directory is refused by that word; what comes to no file is not, and gives nobody a way around.</summary>
+    [Fact]
+    public void Each_verb_looks_whether_the_current_directory_was_moved_out_of_the_jail()
+    {
+        using Server s = Arrange(Local);
+        const string Left = "550 The current directory has left your root.";
+        string inside = s.Root + "/sub", outside = s.DirectoryPath + "/moved";
+        Sys.Chown(s.DirectoryPath + "/secret", Users.Alice);
+        Directory.CreateDirectory(s.DirectoryPath + "/bare");
+        s.Put("sub/f", "inside");
+        Sys.Chown(inside, Users.Alice);
+        Sys.Chmod(s.DirectoryPath, 777);
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        string[] others =
+        [
+            "ABOR", "ACCT x", "ALLO 1", "CLNT x", "CSID x", "EPSV", "FEAT", "HELP", "HELP SITE", "HOST x", "LANG EN", "MODE S", "NOOP", "OPTS MLST size;", "P@SW", "PASS x", "PASV",
+            "PORT 127,0,0,1,20,1", "EPRT |1|127.0.0.1|5121|", "RANG 0 5", "REIN", "REST 0", "SMNT x", "STRU F", "SYST", "TYPE I", "USER x", "XYZZY ../secret",
+        ];
+        Move(() =>
+        {
+            foreach (string command in others)
+            {
+                Assert.DoesNotContain("left your root", c.Do(command).Text);
+            }
+            c.Do("RETR ../secret", 550);
+            Assert.Equal(Left, c.LastReply.Text);
+        });
+        foreach (string command in (string[])
+        [
+            "APPE ../secret", "AVBL ..", "CDUP", "CWD ..", "DELE ../secret", "HASH ../secret", "LIST ..", "MDTM ../secret", "MDTM 20010101000000 ../secret",
+            "MFF Modify=20010101000000; ../secret", "MFMT 20010101000000 ../secret", "MKD ../new", "MLSD ..", "MLST ../secret", "NLST ..", "PWD", "RETR ../secret",
+            "RMD ../bare", "RMDA ../bare", "RNFR ../secret", "SITE CHMOD 777 ../secret", "SITE COPY ../secret here", "SITE CPFR ../secret", "SITE MKDIR ../new/er",
+            "SITE UTIME 20010101000000 ../secret", "SITE HELP", "SIZE ../secret", "STAT ../secret", "STOR ../new", "STOU ../new",
+            "XCRC ../secret", "XCUP", "XCWD ..", "XMD5 ../secret", "XMKD ../new", "XPWD", "XRMD ../bare", "XSHA1 ../secret", "XSHA256 ../secret", "XSHA512 ../secret",
+        ])
+        {
+            using System.Net.Sockets.Socket data = c.OpenData();
+            Move(() => Refused(command));
+        }
+        // The second half of what the first one has begun inside.
+        foreach (string half in (string[])["RNFR f;RNTO ../new", "SITE CPFR f;SITE CPTO ../new"])
+        {
+            Move(() => Refused(half.Split(';')[1]), half.Split(';')[0]);
+        }
+        Assert.Equal("top secret", File.ReadAllText(s.DirectoryPath + "/secret"));
+        Assert.False(Path.Exists(s.DirectoryPath + "/new"));
+        Assert.True(Path.Exists(s.DirectoryPath + "/bare") && Path.Exists(inside + "/f"));
+        Sys.Chmod(s.DirectoryPath, 755);
+        c.Dispose();
+        s.Stop();
+
+        void Refused(string command)
+        {
+            c.Send(command);
+            Assert.True(c.ReadReply().Text == Left, command + ": " + c.LastReply);
+        }
+
+        void Move(Action then, string before = "NOOP")
+        {
+            c.Do("CWD /sub", 250);
+            Assert.InRange(c.Do(before).Code, 200, 399);
+            Directory.Move(inside, outside);
+            then();
+            Directory.Move(outside, inside);
+        }
+    }
+
     [Fact]
     public void Swapping_a_directory_for_a_link_never_leads_out()
     {

@@ -81,14 +81,6 @@ internal static class SessionWorker
 
         session.Control.LogCommand(verb, line);
 
-        // SECURITY: ".." of a directory that somebody moved out of the root leads through the whole system.
-        if (session.Account.Root.Length > 0 && Storage.HasLeftRoot())
-        {
-            _ = Storage.ChangeDirectory("/"u8);
-            session.Reply.Line(550, "The current directory has left your root."u8);
-            return;
-        }
-
         // SECURITY: what others on the path may read as two lines is carried out as none.
         if (LineReader.HasForbiddenBytes(line))
         {

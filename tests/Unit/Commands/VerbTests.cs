@@ -334,6 +334,17 @@ public sealed class VerbTests
         Assert.Equal("501 Option not understood.", w.Ask("OPTS MLST type;"));
     }
 
+    /// <summary>All others are refused while the current directory lies outside the root; see JailTests.</summary>
+    [Fact]
+    public void These_verbs_come_to_no_file()
+    {
+        CommandRow[] rows = [.. CommandTable.All.ToArray().Where(r => r.Touches == Touches.Nothing)];
+        Assert.Equal(
+            "ABOR ACCT ALLO CLNT CSID EPRT EPSV FEAT HELP HOST LANG MODE NOOP OPTS P@SW PASS PASV PORT QUIT RANG REIN REST SMNT STRU SYST TYPE USER",
+            string.Join(' ', rows.Select(r => r.Verb)));
+        Assert.All(rows.Where(r => r.Verb != "SMNT"), r => Assert.DoesNotContain("path", r.Syntax, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void HELP_has_every_verb_in_columns()
     {
