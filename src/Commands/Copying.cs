@@ -116,11 +116,16 @@ internal static class Copying
 
         if (e != Errno.None && (created || begun))
         {
-            Storage.DeleteFailedUpload(path, fd);
+            Storage.DeleteFailedUpload(path, in status);
         }
 
         Errno closing = Storage.Close(fd, written: true);
-        e = e == Errno.None ? closing : e;
+        if (e == Errno.None && closing != Errno.None)
+        {
+            e = closing;
+            Storage.DeleteFailedUpload(path, in status);
+        }
+
         result = new TransferResult(e == Errno.None ? TransferEnd.Ok : TransferEnd.LocalWriteError, e, copied, Libc.MonotonicMicroseconds() - started);
         session.LogTransfer(LogAction.Upload, e == Errno.None, session.Absolute(path), in result);
         Answer(session, e);

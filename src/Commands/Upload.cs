@@ -119,9 +119,16 @@ internal static class Upload
         }
 
         bool success = result.End == TransferEnd.Ok;
-        if (!success && session.Settings.DeleteFailedUploads && (created || operation == FileOperation.Store))
+        bool deletes = session.Settings.DeleteFailedUploads && (created || operation == FileOperation.Store);
+        FileStatus written = default;
+        if (deletes)
         {
-            Storage.DeleteFailedUpload(path, fd);
+            _ = Storage.StatusOf(fd, out written);
+        }
+
+        if (!success && deletes)
+        {
+            Storage.DeleteFailedUpload(path, in written);
         }
         else if (session.Anonymous && session.Settings.ChownUploads)
         {
@@ -133,6 +140,7 @@ internal static class Upload
         {
             result = new TransferResult(TransferEnd.LocalWriteError, closing, result.Bytes, result.Microseconds);
             success = false;
+            Storage.DeleteFailedUpload(path, in written);
         }
 
         DataTransfer.End(session, Direction.FromClient, in result);

@@ -203,9 +203,17 @@ internal static class Storage
     /// <summary>Removes the file of an upload that failed (delete_failed_uploads), if the name still means that very file. Call it before Close.</summary>
     internal static void DeleteFailedUpload(ReadOnlySpan<byte> path, int fd)
     {
+        if (StatusOf(fd, out FileStatus open) == Errno.None)
+        {
+            DeleteFailedUpload(path, in open);
+        }
+    }
+
+    /// <summary>The same where closing the file has told of the failure: <paramref name="open"/> is what it was before; nothing if that was not known.</summary>
+    internal static void DeleteFailedUpload(ReadOnlySpan<byte> path, in FileStatus open)
+    {
         // Somebody else may have put another file under this name meanwhile; his must stay.
-        if (StatusOf(fd, out FileStatus open) == Errno.None
-            && Status(path, followLinks: false, out FileStatus named) == Errno.None
+        if (open.Inode != 0 && Status(path, followLinks: false, out FileStatus named) == Errno.None
             && open.Inode == named.Inode && open.Device == named.Device)
         {
             _ = Delete(path);

@@ -112,6 +112,37 @@ public sealed class StorageFailureTests
         s.Stop();
     }
 
+    /// <summary>A network filesystem may take all bytes and know of the full quota only when the file is closed.</summary>
+    [Theory]
+    [InlineData("STOR new", "new", false)]
+    [InlineData("STOR old", "old", false)]
+    [InlineData("STOU old", "old.1", false)]
+    [InlineData("APPE old", "old", true)]
+    [InlineData("SITE COPY source new", "new", false)]
+    public void A_quota_that_closing_tells_of_is_552_and_never_226(string command, string file, bool stays)
+    {
+        const int Edquot = 122;
+        using Server s = Server.Prepare(Local);
+        Sys.Chown(s.Root, Users.Alice);
+        s.Put("old", new byte[1000], 644, Users.Alice);
+        s.Put("source", new byte[Small], 644, Users.Alice);
+        s.Launch();
+        using FtpConversation c = s.Login(Users.Alice, "alice-pass");
+        c.Do("TYPE I", 200);
+        ProcessView? mine = null;
+        Assert.True(Sys.Eventually(() => (mine = s.Role("session").SingleOrDefault()) is not null));
+        using (new LateFailure(mine!.Pid, s.Root + "/" + file, Edquot))
+        {
+            Reply r = command.StartsWith("SITE", StringComparison.Ordinal) ? c.Do(command) : Upload(c, command, Small);
+            Assert.Equal("552 Storage limit exceeded.", r.Text);
+        }
+        c.Do("SIZE " + file, stays ? 213 : 550);
+        Assert.True(Sys.Eventually(() => s.Log.Contains("FAIL UPLOAD: Client \"127.0.0.1\", \"/" + file, StringComparison.Ordinal)), s.Log);
+        Assert.DoesNotContain("OK UPLOAD", s.Log);
+        c.Dispose();
+        s.Stop();
+    }
+
     private const string ReadOnlyMounts = """
         set -e
         mkdir -p real/d real/inner other open/d open/still
