@@ -54,12 +54,14 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     private const int TakeRestMs = 2000;
     private const int TakeRestBytesMax = 1 << 20;
 
+    // With lines for a dead logger a session waits so long for another one before it ends.
+    private const int FinishLogMs = 2000;
+
     // A client that says nothing for so long is idle: large memory is kept between the commands of a busy one only.
     private const int IdleMs = 200;
 
-    private readonly int _logFd;
     private readonly int _readBytesMax;
-    private LogSender _log;
+    private readonly WorkerLog _log;
     private bool _clientGone;
     private bool _inputEnded;
     private bool _draining;
@@ -87,7 +89,7 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     {
         ClientFd = clientFd;
         Link = link;
-        _logFd = logFd;
+        _log = new WorkerLog(logFd);
         _readBytesMax = readBytesMax;
         Reader = new LineReader(Interlocked.Exchange(ref s_spareIn, null) ?? NewLineBuffer());
         Reply = new ReplyWriter(Interlocked.Exchange(ref s_spareOut, null) ?? new byte[ReplyBytes]);
@@ -167,7 +169,11 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     }
 
     /// <inheritdoc/>
-    public bool SendReplies() => Reply.Length == 0 || Flush();
+    public bool SendReplies()
+    {
+        MendLog();
+        return Reply.Length == 0 || Flush();
+    }
 
     /// <summary>Sends listing lines as lines of a reply (STAT with a path), each one encoded.</summary>
     public bool Write(ReadOnlySpan<byte> wholeLines)
@@ -380,7 +386,42 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
     }
 
     /// <summary>Sends one event to the logger, without waiting; what does not fit its queue is counted and told later.</summary>
-    internal void Log(in LogFrame entry) => _log.TryLog(_logFd, in entry);
+    internal void Log(in LogFrame entry)
+    {
+        _log.Add(in entry);
+        MendLog();
+    }
+
+    /// <summary>At a session's end: what a dead logger has not taken gets a moment more.</summary>
+    internal void FinishLog()
+    {
+        long end = Environment.TickCount64 + FinishLogMs;
+        for (long left = FinishLogMs; left > 0 && _log.Broken && !Link.Gone && !_pollFailed; left = end - Environment.TickCount64)
+        {
+            _ = WaitForListener(Link.UntilDue((int)left));
+            Link.TellIfDue();
+            MendLog();
+        }
+    }
+
+    // The logger has died: the listener gives a session another socket. A prelogin worker, which has little to say, goes without.
+    private void MendLog()
+    {
+        if (!_log.Broken || Session == null)
+        {
+            return;
+        }
+
+        if (Link.TryTakeLogSocket(out int fd))
+        {
+            _log.Replace(fd);
+        }
+
+        if (_log.Broken)
+        {
+            Link.AskForLogSocket();
+        }
+    }
 
     /// <summary>Sends one event of <paramref name="action"/> with a text.</summary>
     internal void Log(LogAction action, LogFlags flags, ReadOnlySpan<byte> text)
@@ -543,6 +584,7 @@ internal sealed class ControlConnection : ITransferWatch, IListingSink
         if (fds[1].Revents != 0)
         {
             Link.Receive();
+            MendLog();
         }
 
         clientReady = fds[0].Revents != 0;

@@ -38,6 +38,8 @@ internal enum FrameKind : ushort
     Walls = 27,
     Who = 28,
     WhoIs = 29,
+    LogSocket = 30,
+    LogSocketIs = 31,
 }
 
 /// <summary>Roles of a process, as words of <c>ps</c> and of the log; sets of them where a row of the table needs it.</summary>
@@ -139,6 +141,8 @@ internal static class FrameTable
         new(FrameKind.Walls, Role.SpawnerWorkers, Role.Listener, Phase.None, true, 4, 1024, 0, 0),
         new(FrameKind.Who, Role.Session, Role.Listener, Phase.Serving, false, 4, 4, 0, 0),
         new(FrameKind.WhoIs, Role.Listener, Role.Session, Phase.None, false, 4, WhoRow.AnswerBytesMax, 0, 0),
+        new(FrameKind.LogSocket, Role.Session, Role.Listener, Phase.Serving, false, 4, 4, 0, 0),
+        new(FrameKind.LogSocketIs, Role.Listener, Role.Session, Phase.None, false, 8, 8, 0, 1),
     ];
 
     /// <summary>The row of <paramref name="kind"/>, or the empty row of <see cref="FrameKind.None"/>.</summary>

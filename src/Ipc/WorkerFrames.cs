@@ -165,7 +165,7 @@ internal ref struct DataPortFrame
     }
 }
 
-/// <summary>DATA_SOCKET and SOCKETS_ARE and UPLOAD_GIVEN: an error number, 0 for success, with descriptors in the first two.</summary>
+/// <summary>DATA_SOCKET, SOCKETS_ARE, LOG_SOCKET_IS and UPLOAD_GIVEN: an error number, 0 for success, with descriptors in all but the last.</summary>
 internal static class ErrnoFrame
 {
     /// <summary>Writes the frame of eight bytes.</summary>

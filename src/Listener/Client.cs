@@ -78,6 +78,12 @@ internal sealed class Client
     /// <summary>Its login, or that its data connections fail, stands in the log.</summary>
     internal bool LoginLogged, PortNoted;
 
+    /// <summary>Its worker was born with a socket to the logger.</summary>
+    internal bool HasLog;
+
+    /// <summary>How many loggers were lost when it was made known to one by ATTACH; −1 if to none.</summary>
+    internal int LogTurn;
+
     /// <summary>KICK was sent; what comes next is KILL.</summary>
     internal bool Kicked;
 
@@ -99,10 +105,11 @@ internal sealed class Client
         State = ClientState.Prelogin;
         Front = Auth = null;
         Failures = 0;
+        LogTurn = -1;
         Rest = AnonymousPassword = null;
         Account = null;
         ConnectedAt = LoginAt = StateAt = BecomeAt = 0;
-        LoginLogged = PortNoted = Kicked = MayPort = MayPortElsewhere = MayWho = false;
+        LoginLogged = PortNoted = HasLog = Kicked = MayPort = MayPortElsewhere = MayWho = false;
         Bytes = 0;
         Files = 0;
     }

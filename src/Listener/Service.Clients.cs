@@ -191,9 +191,10 @@ internal sealed partial class Service
         Span<int> fds = stackalloc int[FrameTable.DescriptorsMax];
         int log = -1, loggerEnd = -1, chowner = -1, chownerEnd = -1, n = 2;
         bool done = false;
-        if (!LogsClients || Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
+        c.HasLog = LogsClients;
+        if (!c.HasLog || Libc.SeqPacketPair(out loggerEnd, out log) == Errno.None)
         {
-            if (LogsClients)
+            if (c.HasLog)
             {
                 AttachLogger(c, w, loggerEnd);
                 if (role == Role.Session && !c.LoginLogged)
@@ -204,7 +205,7 @@ internal sealed partial class Service
             }
             fds[0] = c.Fd;
             fds[1] = role == Role.Session ? _sessionSettings : _preloginSettings;
-            if (LogsClients)
+            if (c.HasLog)
             {
                 fds[n++] = log;
             }
@@ -222,7 +223,7 @@ internal sealed partial class Service
             BecomeFrame frame = new()
             {
                 Role = role,
-                HasLog = LogsClients,
+                HasLog = c.HasLog,
                 HasAccount = session,
                 HasChowner = chowner >= 0,
                 Sessions = _start.Client >= 0 ? 0 : (uint)_clientCount,
@@ -268,21 +269,26 @@ internal sealed partial class Service
         c.Rest = null;
     }
 
-    private void AttachLogger(Client c, Worker w, int socket)
+    /// <summary>Gives the logger its end of a worker's socket; false if neither it nor the queue takes it.</summary>
+    private bool AttachLogger(Client c, Worker w, int socket)
     {
         // The kernel then tells the logger the pid of each line's sender.
         Libc.SetSocketOption(socket, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
         Span<int> one = [socket];
         ReadOnlySpan<byte> frame = Identity(c, w).Write(_out, FrameKind.Attach).Frame;
-        if (!TrySend(_logger, frame, one) && _waitingAttaches.Count < AttachesMax && Libc.DupAtLeast(socket, 3, out int copy) == Errno.None)
+        bool taken = TrySend(_logger, frame, one);
+        if (!taken && _waitingAttaches.Count < AttachesMax && Libc.DupAtLeast(socket, 3, out int copy) == Errno.None)
         {
             // The logger is busy or being started: it gets the socket, with all that waits in it, a little later.
             _waitingAttaches.Enqueue((copy, frame.ToArray()));
+            taken = true;
             if (_waitingAttaches.Count == 1)
             {
                 _timers.Add(_now + AttachMilliseconds, TimerKind.Attach, 0);
             }
         }
+        c.LogTurn = taken ? _loggersLost : -1;
+        return taken;
     }
 
     private const int AttachesMax = 4096, AttachMilliseconds = 50;

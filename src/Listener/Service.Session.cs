@@ -1,4 +1,5 @@
-// What a session may ask: passive sockets, a connecting data socket, to be shown in `status` and `who`, and who else is there.
+// What a session may ask: passive sockets, a connecting data socket, another socket to the logger, to be shown in `status` and `who`, and
+// who else is there.
 using System;
 using Aotftpd.Config;
 using Aotftpd.Ipc;
@@ -120,6 +121,35 @@ internal sealed partial class Service
         {
             TrySend(w, WhoAnswer(ShortFrame.Value(frame), administrator: false));
         }
+    }
+
+    /// <summary>
+    /// The logger died, and the session's socket with it: once for each that is lost it gets another, whose other end waits for the next
+    /// logger if that is not there yet.
+    /// </summary>
+    private void OnLogWanted(Worker w)
+    {
+        Client c = w.Client!;
+        if (!c.HasLog)
+        {
+            Offence(w, "asked for a log, of which there is none");
+            return;
+        }
+        if (!WithinBudget(w, SocketsCost))
+        {
+            return;
+        }
+        int log = -1, loggerEnd = -1;
+        // SECURITY: whom the logger has turned out for what it sent stays out, and nobody has two sockets to the same one.
+        Errno e = c.LogTurn == _loggersLost ? Errno.EBUSY : Libc.SeqPacketPair(out loggerEnd, out log);
+        if (e == Errno.None && !AttachLogger(c, w, loggerEnd))
+        {
+            e = Errno.ENOBUFS;
+        }
+        Span<int> one = [log];
+        TrySend(w, ErrnoFrame.Write(_out, FrameKind.LogSocketIs, (int)e), e == Errno.None ? one : default);
+        Libc.Close(log);
+        Libc.Close(loggerEnd);
     }
 
     private void OnState(Worker w, ReadOnlySpan<byte> frame)

@@ -28,6 +28,7 @@ internal sealed partial class Service
     private readonly Queue<Worker> _idleAuths = new();
     private Worker? _zygote, _zygoteHost, _logger, _chowner;
     private bool _zygoteReady, _logsReady;
+    private int _loggersLost;
 
     private void AdoptSpawners()
     {
@@ -285,8 +286,7 @@ internal sealed partial class Service
         if (w == _logger)
         {
             // The reason must not go to the one that is being killed.
-            _logger = null;
-            Backoff();
+            LoseLogger();
         }
         if (w.Client is { } client)
         {
@@ -393,6 +393,9 @@ internal sealed partial class Service
                 break;
             case FrameKind.Who:
                 OnWho(w, frame);
+                break;
+            case FrameKind.LogSocket:
+                OnLogWanted(w);
                 break;
             case FrameKind.NewSettings:
                 OnNewSettings(w, frame);
@@ -569,9 +572,8 @@ internal sealed partial class Service
                 OnAuthGone(client, status, why);
                 break;
             case Role.Logger when !_ended && inUse:
-                _logger = null;
+                LoseLogger();
                 LogService("logger ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
-                Backoff();
                 break;
             case Role.Chowner when !_ended && inUse:
                 LogService("chowner ended (" + StatusText(status) + "): a new one is started", LogFlags.Warning);
@@ -586,6 +588,14 @@ internal sealed partial class Service
         {
             DiscardPool();
         }
+    }
+
+    /// <summary>Another takes its place; each session may ask once for a socket to that one.</summary>
+    private void LoseLogger()
+    {
+        _logger = null;
+        _loggersLost++;
+        Backoff();
     }
 
     private static void TakeOut(Queue<Worker> queue, Worker w)

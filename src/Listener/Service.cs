@@ -317,6 +317,11 @@ internal sealed partial class Service
 
     private void LogClient(Client client, LogAction action, LogFlags flags, ReadOnlySpan<byte> text)
     {
+        if (client.LogTurn != _loggersLost)
+        {
+            // This logger does not know the client yet.
+            TrySend(_logger, Identity(client, client.Front).Write(_out, FrameKind.Identify).Frame);
+        }
         LogFrame frame = new() { Action = action, Flags = flags, ClientId = client.Id, Text = text };
         LogToLogger(frame);
     }

@@ -22,32 +22,34 @@ internal struct LogSender
         {
             return false;
         }
-        if (Lost != 0)
-        {
-            if (!SendLoss(fd, frame.ClientId))
-            {
-                Lost++;
-                return false;
-            }
-            Lost = 0;
-        }
-        if (!Send(fd, frame))
-        {
-            Lost++;
-            return false;
-        }
-        return true;
+        bool sent = Send(fd, frame) == Errno.None;
+        Lost += sent ? 0U : 1;
+        return sent;
     }
 
-    private readonly bool SendLoss(int fd, ulong clientId)
+    /// <summary>Sends one event without waiting; one that could not be sent is the caller's, to keep or to <see cref="Lose"/>.</summary>
+    internal Errno Send(int fd, in LogFrame frame)
+    {
+        Errno e = Lost == 0 ? Errno.None : SendLoss(fd, frame.ClientId);
+        if (e == Errno.None)
+        {
+            Lost = 0;
+            e = SendOne(fd, frame);
+        }
+        return e;
+    }
+
+    /// <summary>Counts an event that nobody will hear of.</summary>
+    internal void Lose() => Lost++;
+
+    private readonly Errno SendLoss(int fd, ulong clientId)
     {
         Span<byte> text = stackalloc byte[64];
         LineWriter line = new(text);
         line.Number(Lost);
         line.Raw(" lines lost"u8);
-        return Send(fd, new LogFrame { Action = LogAction.Note, Flags = LogFlags.Warning, ClientId = clientId, Text = line.Written });
+        return SendOne(fd, new LogFrame { Action = LogAction.Note, Flags = LogFlags.Warning, ClientId = clientId, Text = line.Written });
     }
 
-    private static bool Send(int fd, in LogFrame frame) =>
-        Libc.Send(fd, frame.Write(Buffer).Frame, Libc.MSG_DONTWAIT, out _) == Errno.None;
+    private static Errno SendOne(int fd, in LogFrame frame) => Libc.Send(fd, frame.Write(Buffer).Frame, Libc.MSG_DONTWAIT, out _);
 }

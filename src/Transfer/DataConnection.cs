@@ -157,12 +157,12 @@ internal sealed unsafe partial class DataConnection : IListingSink
             _waited = true;
             _ = Libc.SetSocketOption(_fd, Libc.SOL_SOCKET, Libc.SO_KEEPALIVE, 1);
         }
-        if (!_watch.SendReplies())
-        {
-            return TransferEnd.ClientGone;
-        }
         while (!_link.Kicked)
         {
+            if (!_watch.SendReplies())
+            {
+                return TransferEnd.ClientGone;
+            }
             fds[0] = new PollFd(fd == _link.Fd ? -1 : fd, events);
             fds[1] = new PollFd(_watch.ControlFd, Libc.POLLIN);
             fds[2] = new PollFd(_link.Fd, Libc.POLLIN);

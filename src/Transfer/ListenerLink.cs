@@ -20,6 +20,10 @@ internal sealed class ListenerLink
     // Between two frames of STATE: what many small transfers do at once is one line of status all the same.
     private const int TellIntervalMs = 200;
 
+    // Between two questions for a socket to the logger: ever longer, as long as there is none to be had.
+    private const int LogPauseMsMin = 50;
+    private const int LogPauseMsMax = 30_000;
+
     private byte[] _untold = [];
     private int _untoldLength;
     private long _tellAt;
@@ -29,6 +33,12 @@ internal sealed class ListenerLink
     private bool _dataAnswered;
     private bool _dataPending;
     private int _answersToDrop;
+
+    private int _logSocket = -1;
+    private bool _logWanted;
+    private bool _logAsked;
+    private long _logAskAt;
+    private int _logPauseMs;
 
     private byte[] _who = [];
     private int _whoLength;
@@ -105,9 +115,10 @@ internal sealed class ListenerLink
         TellIfDue();
     }
 
-    /// <summary>Sends what <see cref="Tell"/> has kept back, once it is due: call after each wait.</summary>
+    /// <summary>Sends what <see cref="Tell"/> has kept back, and asks again for the log, once it is due: call after each wait.</summary>
     internal void TellIfDue()
     {
+        AskForLogIfDue();
         if (_untoldLength != 0 && Environment.TickCount64 is long now && now >= _tellAt)
         {
             _tellAt = now + TellIntervalMs;
@@ -124,8 +135,42 @@ internal sealed class ListenerLink
     }
 
     /// <summary>The time of a wait in milliseconds (−1: without end), cut to when <see cref="TellIfDue"/> has something to send.</summary>
-    internal int UntilDue(int milliseconds) =>
-        _untoldLength == 0 ? milliseconds : (int)Math.Clamp(_tellAt - Environment.TickCount64, 0, milliseconds < 0 ? TellIntervalMs : milliseconds);
+    internal int UntilDue(int milliseconds)
+    {
+        long due = _untoldLength == 0 ? long.MaxValue : _tellAt;
+        due = _logWanted && !_logAsked ? Math.Min(due, _logAskAt) : due;
+        return due == long.MaxValue ? milliseconds : (int)Math.Clamp(due - Environment.TickCount64, 0, milliseconds < 0 ? LogPauseMsMax : milliseconds);
+    }
+
+    /// <summary>Asks for another socket to the logger, until there is one: LOG_SOCKET, at once if it is the first time in a while.</summary>
+    internal void AskForLogSocket()
+    {
+        if (!_logWanted)
+        {
+            _logWanted = true;
+            _logPauseMs = Environment.TickCount64 >= _logAskAt ? LogPauseMsMin : _logPauseMs;
+        }
+        AskForLogIfDue();
+    }
+
+    /// <summary>True once the socket is here, which is then the caller's.</summary>
+    internal bool TryTakeLogSocket(out int fd)
+    {
+        fd = _logSocket;
+        _logSocket = -1;
+        return fd >= 0;
+    }
+
+    private void AskForLogIfDue()
+    {
+        if (_logWanted && !_logAsked && Environment.TickCount64 is long now && now >= _logAskAt)
+        {
+            _logAskAt = now + _logPauseMs;
+            _logPauseMs = Math.Min(2 * _logPauseMs, LogPauseMsMax);
+            Span<byte> frame = stackalloc byte[4];
+            _logAsked = Send(ShortFrame.Write(frame, FrameKind.LogSocket)) == Errno.None;
+        }
+    }
 
     /// <summary>Asks for a socket that connects to the client: DATA_PORT. Sixteen zero bytes mean the control peer.</summary>
     internal Errno AskForDataSocket(int port, ReadOnlySpan<byte> address16)
@@ -198,6 +243,11 @@ internal sealed class ListenerLink
                 _dataAnswered = true;
                 _dataErrno = errno;
                 _dataSocket = descriptors.IsEmpty ? -1 : descriptors[0];
+                break;
+            case FrameKind.LogSocketIs when _logAsked:
+                _logAsked = false;
+                _logWanted = descriptors.IsEmpty;
+                _logSocket = descriptors.IsEmpty ? -1 : descriptors[0];
                 break;
             case FrameKind.WhoIs when _whoPending:
                 _whoPending = false;

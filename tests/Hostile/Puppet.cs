@@ -123,6 +123,9 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
                 {
                 }
                 break;
+            case "j":
+                Hear();
+                break;
             case "V":
                 Send(new VerdictFrame { Reason = "no"u8 }.Write(_frame).Frame);
                 break;
@@ -227,6 +230,15 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
         return length > 0;
     }
 
+    /// <summary>An answer with an error number, and how many descriptors came with it.</summary>
+    private void Hear()
+    {
+        if (Await())
+        {
+            Say((FrameKind)BitConverter.ToUInt16(_frame) + " " + ErrnoText.Name((Errno)ErrnoFrame.Read(_frame)) + " " + _received.Length);
+        }
+    }
+
     /// <summary>The account is a real one, so that the listener goes on to a session; uid 1 is nobody's here.</summary>
     private void KeepSession()
     {
@@ -321,7 +333,7 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
         return error;
     }
 
-    /// <summary>s requests for sockets, p for a data connection to the client's port 1024, u for the other sessions, t words for status.</summary>
+    /// <summary>s requests for sockets, p for a data connection to the client's port 1024, u for the other sessions, g for the log, t words for status.</summary>
     private void Flood(char kind, int rate, int seconds)
     {
         const int TicksPerSecond = 50, UnreadMax = 4;
@@ -330,6 +342,7 @@ internal sealed unsafe partial class Puppet(int master, int listener, int log, F
             'p' => new DataPortFrame { Port = 1024, Address16 = new byte[16] }.Write(_frame).Frame.ToArray(),
             's' => [(byte)FrameKind.Sockets, 0, 0, 0],
             'u' => [(byte)FrameKind.Who, 0, 0, 0],
+            'g' => [(byte)FrameKind.LogSocket, 0, 0, 0],
             _ => new StateFrame { Bytes = 1, Files = 1, Command = "RETR x"u8 }.Write(_frame).Frame.ToArray(),
         };
         long start = Libc.MonotonicMicroseconds(), end = start + (seconds * 1_000_000L), sent = 0;

@@ -14,13 +14,14 @@ public sealed class FrameTests(ITestOutputHelper output)
     private const string Config = "local_enable=YES\nmax_login_fails=100\ndelay_failed_login=30\nlocal_root=$ROOT\nsession_support=YES\nauth_workers=1\nmax_clients=500\n";
     private const double GoneMilliseconds = 100;
 
-    // Lengths of the frames by number, least and greatest, written from the design's table; 0 and 30 are no frames.
+    // Lengths of the frames by number, least and greatest, written from the design's table; 0 and 32 are no frames.
     private static readonly (string Name, int Least, int Most)[] Kinds =
     [
         ("", 4, 4), ("Spawn", 8, 8), ("Kill", 12, 12), ("Spawned", 16, 16), ("Exited", 16, 16), ("Become", 80, 4096), ("Ready", 4, 4), ("Login", 12, 4096), ("LoginResult", 4, 4),
         ("Check", 40, 4096), ("Verdict", 12, 1024), ("PamClose", 4, 4), ("Sockets", 4, 4), ("SocketsAre", 8, 8), ("DataPort", 24, 24), ("DataSocket", 8, 8), ("GiveUpload", 4, 4),
         ("UploadGiven", 8, 8), ("State", 24, 280), ("Drain", 4, 4), ("Kick", 4, 4), ("Attach", 12, 512), ("Identify", 16, 512), ("Log", 38, 4096), ("Reload", 8, 4096),
-        ("NewSettings", 12, 4096), ("LogFiles", 16, 16), ("Walls", 4, 1024), ("Who", 4, 4), ("WhoIs", 4, 704), ("", 4, 4),
+        ("NewSettings", 12, 4096), ("LogFiles", 16, 16), ("Walls", 4, 1024), ("Who", 4, 4), ("WhoIs", 4, 704), ("LogSocket", 4, 4),
+        ("LogSocketIs", 8, 8), ("", 4, 4),
     ];
 
     private sealed record Variant(string What, string Steps, string Reason, bool MayBeRefused = false);
@@ -151,7 +152,7 @@ public sealed class FrameTests(ITestOutputHelper output)
     {
         using Server s = Server.Start(Config, x => x.Put("f", "x"), Puppet.Binary);
         double limit = Limit(s);
-        const string Prelogin = "Ready Login", Session = "Ready Sockets DataPort State Who";
+        const string Prelogin = "Ready Login", Session = "Ready Sockets DataPort State Who LogSocket";
         Puppet Then(Puppet p, string steps)
         {
             p.Do(steps);
@@ -161,8 +162,8 @@ public sealed class FrameTests(ITestOutputHelper output)
         Check(s, "prelogin", [.. Malformed(Prelogin, "Login"), .. Bodies("Login")], () => Then(Puppet.Prelogin(s), "R"), limit);
         Check(s, "LOGIN pending", Malformed(Prelogin), () => Then(Puppet.Prelogin(s), "R;g nobody:x"), limit);
         Check(s, "session before READY", Malformed(Session, "Ready"), () => Puppet.Session(s), limit);
-        Check(s, "session", [.. Malformed(Session, "Sockets", "DataPort", "State", "Who"), .. Bodies("State", "DataPort", "Who")], () => Then(Puppet.Session(s), "R"), limit);
-        Check(s, "DATA_PORT pending", [.. Malformed(Session, "Sockets", "DataPort", "State", "Who"), .. Bodies("State")], () => Then(Puppet.Session(s), "R;" + "x 0E000000D0070000" + new string('0', 32)), limit);
+        Check(s, "session", [.. Malformed(Session, "Sockets", "DataPort", "State", "Who", "LogSocket"), .. Bodies("State", "DataPort", "Who")], () => Then(Puppet.Session(s), "R"), limit);
+        Check(s, "DATA_PORT pending", [.. Malformed(Session, "Sockets", "DataPort", "State", "Who", "LogSocket"), .. Bodies("State")], () => Then(Puppet.Session(s), "R;" + "x 0E000000D0070000" + new string('0', 32)), limit);
         // What may be said ends nobody.
         using (Puppet good = Puppet.Session(s))
         {

@@ -260,6 +260,7 @@ public sealed class HostileTests(ITestOutputHelper output)
     [InlineData("p 3600")]
     [InlineData("t 7200")]
     [InlineData("u 1800")]
+    [InlineData("g 900")]
     public void Legal_frames_of_many_sessions_at_once(string flood)
     {
         Assert.SkipUnless(Sys.Long, "make test-long");
@@ -305,6 +306,45 @@ public sealed class HostileTests(ITestOutputHelper output)
             Assert.True(gone);
             p.Dispose();
         }
+        s.Stop();
+    }
+
+    /// <summary>What the logger has turned out stays out, and nobody has two sockets to the same logger.</summary>
+    [Fact]
+    public void A_session_gets_one_socket_of_each_logger()
+    {
+        const string Ask = "x 1E000000;j", No = "LogSocketIs EBUSY 0";
+        using Server s = Server.Start(Config, null, Puppet.Binary);
+        using Puppet bad = Puppet.Session(s), good = Puppet.Session(s);
+        bad.Do("R;o;x 17000000;i");
+        good.Do("R");
+        Assert.True(Sys.Eventually(() => s.Log.Split('\n').Any(l => l.Contains("\"" + bad.Name + "\"") && l.Contains("may log no more"))), s.Log);
+        foreach (Puppet p in new[] { bad, good })
+        {
+            p.Order(Ask);
+            p.Expect(No);
+        }
+        int old = Assert.Single(s.Role("logger")).Pid;
+        Sys.Kill(old, Sys.SIGKILL);
+        Assert.True(Sys.Eventually(() => s.Role("logger").Any(p => p.Pid != old)));
+        foreach (Puppet p in new[] { bad, good })
+        {
+            p.Order(Ask + ";" + Ask);
+            p.Expect("LogSocketIs None 1");
+            p.Expect(No);
+        }
+        s.Stop();
+    }
+
+    [Fact]
+    public void A_session_that_has_no_log_may_not_ask_for_one()
+    {
+        using Server s = Server.Start(Config + "xferlog_enable=NO\n", null, Puppet.Binary);
+        using Puppet p = Puppet.Session(s);
+        p.Do("R");
+        p.Order("x 1E000000");
+        Assert.Null(p.Line());
+        Assert.True(Sys.Eventually(() => s.Output.Split('\n').Any(l => l.Contains(p.Name) && l.Contains("asked for a log, of which there is none"))), s.Output);
         s.Stop();
     }
 

@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.IO;
 using System.Linq;
 using System.Net.Sockets;
 using System.Threading;
@@ -118,6 +119,62 @@ public sealed class KillTests
         using FtpConversation b = s.Login();
         Assert.Equal("x", b.FetchText("RETR f"));
         Assert.True(Sys.Eventually(() => s.Log.Contains("OK DOWNLOAD")), s.Log);
+        s.Stop();
+    }
+
+    /// <summary>
+    /// The sockets of running sessions die with the logger. What they do then is in the log all the same: of one that was in the middle of an upload, of
+    /// one that had been idle, of one that leaves at once, as often as it happens.
+    /// </summary>
+    [Fact]
+    public void What_running_sessions_do_after_the_logger_s_death_is_in_the_log()
+    {
+        using Server s = Server.Start(Local + "write_enable=YES\nallow_writeable_chroot=YES\nanon_upload_enable=YES\n", x =>
+        {
+            x.Put("f", "x");
+            x.MakeDirectory("up", 777);
+        });
+        using FtpConversation alice = s.Login(Users.Alice, "alice-pass"), bob = s.Login(Users.Bob, "bob-pass"), anonymous = s.Login();
+        foreach (FtpConversation c in new[] { alice, bob, anonymous })
+        {
+            c.Do("TYPE I", 200);
+        }
+        for (int round = 1; round <= 2; round++)
+        {
+            using FtpConversation leaves = s.Login(Users.Carol, "carol pass with blanks");
+            HashSet<int> sessions = [.. s.Role("session").Select(p => p.Pid)];
+            int old = 0;
+            Assert.True(Sys.Eventually(() => s.Role("logger") is [var one] && (old = one.Pid) != 0));
+            using (Socket data = alice.OpenData())
+            {
+                alice.Do("STOR up/long" + round, 150);
+                data.Send(new byte[1000]);
+                Sys.Kill(old, Sys.SIGKILL);
+                // Once it is reaped, every descriptor that it had is closed.
+                Assert.True(Sys.Eventually(() => !Directory.Exists("/proc/" + old)));
+                leaves.Store("STOR up/last" + round, "12");
+                leaves.Do("QUIT", 221);
+                bob.Store("STOR up/short" + round, "123");
+                bob.Do("DELE up/short" + round, 250);
+                Assert.Equal("x", anonymous.FetchText("RETR f"));
+                data.Send(new byte[1000]);
+                data.Shutdown(SocketShutdown.Send);
+                alice.Expect(226);
+            }
+            string[] wanted =
+            [
+                $"[aott-alice] OK UPLOAD: Client \"127.0.0.1\", \"/up/long{round}\", 2000 bytes", $"[aott-carol] OK UPLOAD: Client \"127.0.0.1\", \"/up/last{round}\", 2 bytes",
+                $"[aott-bob] OK UPLOAD: Client \"127.0.0.1\", \"/up/short{round}\", 3 bytes", $"[aott-bob] OK DELETE: Client \"127.0.0.1\", \"/up/short{round}\"",
+            ];
+            foreach (string line in wanted)
+            {
+                Assert.True(Sys.Eventually(() => s.Log.Contains(line)), "no " + line + " in\n" + s.Log);
+                string written = Assert.Single(s.Log.Split('\n'), l => l.Contains(line));
+                Assert.Contains(int.Parse(written.Split("[pid ")[1].Split(']')[0]), sessions);
+            }
+            Assert.True(Sys.Eventually(() => s.Log.Split('\n').Count(l => l.Contains("OK DOWNLOAD: Client \"127.0.0.1\", \"/f\"")) == round), s.Log);
+        }
+        Assert.DoesNotContain("lines lost", s.Log);
         s.Stop();
     }
 

@@ -216,6 +216,11 @@ internal sealed class LoggerWorker
         peer.Fd = fd;
         peer.Generation++;
         peer.Client = isConfig ? null : Tell(attach);
+        while (peer.Client?.FirstPeer is { } older)
+        {
+            // SECURITY: it is heard out, and a client has one socket, and with it one budget.
+            Forget(older);
+        }
         peer.Pid = attach.Pid;
         peer.Budget = BudgetBytesMax;
         peer.BudgetMs = _nowMs;

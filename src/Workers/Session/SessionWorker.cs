@@ -19,6 +19,7 @@ internal static class SessionWorker
     {
         Commands.Session session = Begin(in birth);
         Serve(session);
+        session.Control.FinishLog();
         session.ReleaseMemory();
     }
 

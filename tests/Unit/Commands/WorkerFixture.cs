@@ -41,12 +41,13 @@ internal sealed class WorkerFixture : IDisposable
     private readonly byte[] _buffer = new byte[65536];
     private readonly ConcurrentQueue<LoginOutcome?> _outcomes = new();
     private readonly int _listenerTheirs;
-    private readonly int _logTheirs;
+    private int _logTheirs;
     private readonly int _chownerTheirs;
     private readonly int _serverFd;
     private string _unread = "";
     private int _listenerEnd;
-    private int _log;
+    private volatile int _log;
+    private volatile int _logRefusals;
     private Exception? _bug;
 
     private WorkerFixture(bool session, Settings settings, Account? account, string rest, Snapshot? snapshot)
@@ -59,7 +60,8 @@ internal sealed class WorkerFixture : IDisposable
         Client.Connect(server.LocalEndPoint!);
         Assert.Equal(Errno.None, Libc.Accept((int)server.Handle, 0, out _serverFd, out _));
         Assert.Equal(Errno.None, Libc.SeqPacketPair(out _listenerEnd, out _listenerTheirs));
-        Assert.Equal(Errno.None, Libc.SeqPacketPair(out _log, out _logTheirs));
+        Assert.Equal(Errno.None, Libc.SeqPacketPair(out int log, out _logTheirs));
+        _log = log;
         Chowner = -1;
         _chownerTheirs = -1;
         if (settings.ChownUploads)
@@ -280,6 +282,15 @@ internal sealed class WorkerFixture : IDisposable
         Libc.Shutdown(_listenerEnd, Libc.SHUT_RDWR);
     }
 
+    /// <summary>The logger dies. Whoever asks for a socket to the next one is refused so many times.</summary>
+    internal void LoseLogger(int refusals)
+    {
+        _logRefusals = refusals;
+        Libc.Close(_log);
+        // The worker closes its end, and the number may be somebody else's then.
+        _log = _logTheirs = -1;
+    }
+
     /// <summary>All events logged so far, in order.</summary>
     internal List<Logged> Log()
     {
@@ -453,6 +464,17 @@ internal sealed class WorkerFixture : IDisposable
                     Libc.SendFrame(_listenerEnd, ErrnoFrame.Write(new byte[8], FrameKind.DataSocket, errno), errno == 0 ? [(int)active.Handle] : [], 0);
                 }
 
+                break;
+            case FrameKind.LogSocket:
+                int theirs = -1;
+                if (_logRefusals-- <= 0)
+                {
+                    Assert.Equal(Errno.None, Libc.SeqPacketPair(out int ours, out theirs));
+                    _log = ours;
+                }
+
+                Libc.SendFrame(_listenerEnd, ErrnoFrame.Write(new byte[8], FrameKind.LogSocketIs, theirs < 0 ? (int)Errno.EBUSY : 0), theirs < 0 ? [] : [theirs], 0);
+                Libc.Close(theirs);
                 break;
             case FrameKind.Who when WhoIs is { } answer:
                 Tell(answer(ShortFrame.Value(frame)));

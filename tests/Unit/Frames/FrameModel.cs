@@ -11,7 +11,7 @@ internal sealed record ModelFrame(int Id, string Name, string From, string To, i
 
 internal static class FrameModel
 {
-    internal const int Longest = 4096, MostDescriptors = 16, UnknownId = 30;
+    internal const int Longest = 4096, MostDescriptors = 16, UnknownId = 32;
 
     private const string Spawners = "SpawnerWorkers SpawnerHost ZygoteWorkers ZygoteHost";
 
@@ -46,6 +46,8 @@ internal static class FrameModel
         new(27, "Walls", "SpawnerWorkers", "Listener", 4, 1024, 0, 0),
         new(28, "Who", "Session", "Listener", 4, 4, 0, 0),
         new(29, "WhoIs", "Listener", "Session", 4, 704, 0, 0),
+        new(30, "LogSocket", "Session", "Listener", 4, 4, 0, 0),
+        new(31, "LogSocketIs", "Listener", "Session", 8, 8, 0, 1),
     ];
 
     internal static readonly Role[] Roles =

@@ -20,7 +20,7 @@ public sealed class WorkerStateTests
         prelogin: Login=deciding
         deciding:
         session becoming: Ready=session
-        session: Sockets=session DataPort=session State=session Who=session
+        session: Sockets=session DataPort=session State=session Who=session LogSocket=session
         auth:
         auth asked: Verdict=auth answered
         auth answered:

@@ -290,6 +290,27 @@ public class LoggerWorkerTests
         Libc.Close(worker);
     }
 
+    /// <summary>Two sockets would be two budgets.</summary>
+    [Fact]
+    public void A_client_has_one_socket_and_is_heard_out_on_the_older_one()
+    {
+        using LoggerHost host = new();
+        host.OpenLogs();
+        int older = host.Attach(1, "192.0.2.1", "mary", LogIdentity.Real);
+        host.Say(older, LogAction.Delete, "/1");
+        int newer = host.Attach(1, "192.0.2.1", "mary", LogIdentity.Real);
+        host.Say(newer, LogAction.Delete, "/2");
+        LoggerHost.Until(() => host.Lines().Length == 2);
+        Assert.EndsWith("\"/1\"", host.Lines()[0]);
+        Assert.EndsWith("\"/2\"", host.Lines()[1]);
+        PollFd[] ended = [new(older, Libc.POLLIN)];
+        Assert.Equal(Errno.None, Libc.Poll(ended, 60_000, out int ready));
+        Assert.Equal(1, ready);
+        Assert.Equal(Errno.EPIPE, Libc.Send(older, "x"u8, Libc.MSG_DONTWAIT, out _));
+        Libc.Close(older);
+        Libc.Close(newer);
+    }
+
     [Fact]
     public void Sender_counts_and_tells_losses()
     {
