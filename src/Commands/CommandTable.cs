@@ -332,9 +332,10 @@ internal static unsafe class CommandTable
         Span<byte> text = stackalloc byte[HelpBytesMax];
         ReplyWriter reply = session.Reply;
         reply.Code(214, ' ').Text("Syntax: "u8).Text(verb);
-        if (row.Syntax.Length != 0)
+        string syntax = row.Verb == "MODE" && !session.Settings.ModeZEnable ? "S" : row.Syntax;
+        if (syntax.Length != 0)
         {
-            reply.Text(" "u8).Text(text[..Ascii(row.Syntax, text)]);
+            reply.Text(" "u8).Text(text[..Ascii(syntax, text)]);
         }
 
         reply.Text(" ("u8).Text(text[..Ascii(row.Rfc, text)]).Text(")"u8).EndLine();

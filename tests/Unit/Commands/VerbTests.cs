@@ -104,6 +104,7 @@ public sealed class VerbTests
 
     [Theory]
     [InlineData("HELP retr", "214 Syntax: RETR <path> (RFC 959 4.1.3)")]
+    [InlineData("HELP MODE", "214 Syntax: MODE S (RFC 959 4.1.2)")]
     [InlineData("HELP NOOP and more", "214 Syntax: NOOP (RFC 959 4.1.3)")]
     [InlineData("HELP HASH", "214 Syntax: HASH <path> (draft-bryan-ftpext-hash 3)")]
     [InlineData("HELP SITE", "214 CHMOD UMASK HELP COPY *")]
@@ -121,7 +122,7 @@ public sealed class VerbTests
     [Fact]
     public void Every_verb_of_the_table_has_its_own_help()
     {
-        using WorkerFixture w = WorkerFixture.Session();
+        using WorkerFixture w = WorkerFixture.Session((OptionIndex.ModeZEnable, true));
         foreach (CommandRow row in CommandTable.All.ToArray().Where(r => r.Help != InHelp.Never && r.Verb != "SITE"))
         {
             Assert.Equal("214 Syntax: " + (row.Verb + " " + row.Syntax).Trim() + " (" + row.Rfc + ")", w.Ask("HELP " + row.Verb));
