@@ -274,39 +274,46 @@ internal sealed partial class Service
     {
         // The kernel then tells the logger the pid of each line's sender.
         Libc.SetSocketOption(socket, Libc.SOL_SOCKET, Libc.SO_PASSCRED, 1);
-        Span<int> one = [socket];
-        ReadOnlySpan<byte> frame = Identity(c, w).Write(_out, FrameKind.Attach).Frame;
-        bool taken = TrySend(_logger, frame, one);
-        if (!taken && _waitingAttaches.Count < AttachesMax && Libc.DupAtLeast(socket, 3, out int copy) == Errno.None)
-        {
-            // The logger is busy or being started: it gets the socket, with all that waits in it, a little later.
-            _waitingAttaches.Enqueue((copy, frame.ToArray()));
-            taken = true;
-            if (_waitingAttaches.Count == 1)
-            {
-                _timers.Add(_now + AttachMilliseconds, TimerKind.Attach, 0);
-            }
-        }
+        bool taken = TellLogger(Identity(c, w).Write(_out, FrameKind.Attach).Frame, socket);
         c.LogTurn = taken ? _loggersLost : -1;
         return taken;
     }
 
-    private const int AttachesMax = 4096, AttachMilliseconds = 50;
-    private readonly Queue<(int Socket, byte[] Frame)> _waitingAttaches = new();
+    private const int ForLoggerMax = 4096, ForLoggerMilliseconds = 50;
 
-    private void FlushAttaches()
+    // In its order, what a logger that is busy or being started has not taken: frames, and sockets with all that waits in them.
+    private readonly Queue<(int Socket, byte[] Frame)> _forLogger = new();
+
+    /// <summary>Tells the logger at once or a little later; false if too much waits already.</summary>
+    private bool TellLogger(ReadOnlySpan<byte> frame, int socket = -1) =>
+        (_forLogger.Count == 0 && TrySend(_logger, frame, socket < 0 ? default : [socket])) || LetWait(frame, socket);
+
+    private bool LetWait(ReadOnlySpan<byte> frame, int socket)
     {
-        Span<int> one = stackalloc int[1];
-        while (_waitingAttaches.TryPeek(out (int Socket, byte[] Frame) waiting))
+        int copy = -1;
+        if (_forLogger.Count == ForLoggerMax || (socket >= 0 && Libc.DupAtLeast(socket, 3, out copy) != Errno.None))
         {
-            one[0] = waiting.Socket;
-            if (!TrySend(_logger, waiting.Frame, one))
+            return false;
+        }
+        if (_forLogger.Count == 0)
+        {
+            _timers.Add(_now + ForLoggerMilliseconds, TimerKind.ForLogger, 0);
+        }
+        _forLogger.Enqueue((copy, frame.ToArray()));
+        return true;
+    }
+
+    private void TellWaiting()
+    {
+        while (_forLogger.TryPeek(out (int Socket, byte[] Frame) waiting))
+        {
+            if (!TrySend(_logger, waiting.Frame, waiting.Socket < 0 ? default : [waiting.Socket]))
             {
-                _timers.Add(_now + AttachMilliseconds, TimerKind.Attach, 0);
+                _timers.Add(_now + ForLoggerMilliseconds, TimerKind.ForLogger, 0);
                 return;
             }
             Libc.Close(waiting.Socket);
-            _waitingAttaches.Dequeue();
+            _forLogger.Dequeue();
         }
     }
 
@@ -403,7 +410,7 @@ internal sealed partial class Service
     {
         if (note != null)
         {
-            TrySend(_logger, Identity(c, null).Write(_out, FrameKind.Identify).Frame);
+            TellLogger(Identity(c, null).Write(_out, FrameKind.Identify).Frame);
             NoteClient(c, note);
         }
         Libc.Send(c.Fd, "421 Service not available, closing control connection.\r\n"u8, Libc.MSG_DONTWAIT, out _);

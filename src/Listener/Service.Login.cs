@@ -170,7 +170,7 @@ internal sealed partial class Service
         {
             Penalise(c, _settings.PerSourcePenaltyLoginFailure, "refused logins");
         }
-        TrySend(_logger, Identity(c, c.Front).Write(_out, FrameKind.Identify).Frame);
+        TellLogger(Identity(c, c.Front).Write(_out, FrameKind.Identify).Frame);
         byte[] text = Encoding.UTF8.GetBytes(reason);
         LogClient(c, LogAction.Login, LogFlags.Failed | LogFlags.Warning, inLine ? text : default);
         if (!inLine)

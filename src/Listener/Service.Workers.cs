@@ -59,10 +59,6 @@ internal sealed partial class Service
                 Backoff();
                 return;
             }
-            while (_unsaid.TryDequeue(out (string Text, LogFlags Flags) line))
-            {
-                LogService(line.Text, line.Flags, terminal: false);
-            }
             OpenLogs();
         }
         _chowner ??= _settings.GivesUploadsAway ? Spawn(SpawnerHost, Role.Chowner) : null;

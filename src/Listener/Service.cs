@@ -233,6 +233,7 @@ internal sealed partial class Service
     private int End()
     {
         LogLife("ended");
+        TellWaiting();
         // Sessions of PAM are closed by their auth workers, which need a moment that the end of their socket gives them.
         foreach (Worker? w in _workers)
         {
@@ -270,8 +271,8 @@ internal sealed partial class Service
             case TimerKind.Retry:
                 ResumeAccepting();
                 return;
-            case TimerKind.Attach:
-                FlushAttaches();
+            case TimerKind.ForLogger:
+                TellWaiting();
                 return;
             case TimerKind.Logs when _logsWait && !_stopping:
                 OpenLogs();
@@ -296,34 +297,21 @@ internal sealed partial class Service
 
     private void LogService(string text, LogFlags flags, bool terminal = true)
     {
-        LogFrame frame = new() { Action = LogAction.Service, Flags = flags, Text = Encoding.UTF8.GetBytes(text) };
-        if (_logger != null)
-        {
-            LogToLogger(frame);
-        }
-        else if (_unsaid.Count < UnsaidMax)
-        {
-            _unsaid.Enqueue((text, flags));
-        }
+        LogToLogger(new LogFrame { Action = LogAction.Service, Flags = flags, Text = Encoding.UTF8.GetBytes(text) });
         if (terminal && _start.Stderr >= 0 && (flags & (LogFlags.Warning | LogFlags.Error)) != 0)
         {
             Complain(_start.Stderr, "aotftpd: " + text + "\n");
         }
     }
 
-    // Lines about the service while there is no logger: they wait for the next one.
-    private const int UnsaidMax = 64;
-    private readonly Queue<(string Text, LogFlags Flags)> _unsaid = new();
-
     private void LogClient(Client client, LogAction action, LogFlags flags, ReadOnlySpan<byte> text)
     {
         if (client.LogTurn != _loggersLost)
         {
             // This logger does not know the client yet.
-            TrySend(_logger, Identity(client, client.Front).Write(_out, FrameKind.Identify).Frame);
+            TellLogger(Identity(client, client.Front).Write(_out, FrameKind.Identify).Frame);
         }
-        LogFrame frame = new() { Action = action, Flags = flags, ClientId = client.Id, Text = text };
-        LogToLogger(frame);
+        LogToLogger(new LogFrame { Action = action, Flags = flags, ClientId = client.Id, Text = text });
     }
 
     /// <summary>Begin and end of the service; under inetd they are those of one client, who has his own lines.</summary>
@@ -341,11 +329,13 @@ internal sealed partial class Service
         Complain(_start.Stderr, "aotftpd: " + Encoding.ASCII.GetString(client.Address, 0, client.AddressLength) + ": " + text + "\n");
     }
 
+    /// <summary>A logger that does not read costs lines, which are counted; while there is none they wait for the next one.</summary>
     private void LogToLogger(in LogFrame frame)
     {
-        if (_logger is { Fd: >= 0 } logger)
+        Errno e = _forLogger.Count == 0 && _logger is { Fd: >= 0 } logger ? _log.Send(logger.Fd, frame) : Errno.ENOTCONN;
+        if (e == Errno.EAGAIN || (e != Errno.None && !LetWait(frame.Write(_out).Frame, -1)))
         {
-            _log.TryLog(logger.Fd, frame);
+            _log.Lose();
         }
     }
 

@@ -31,8 +31,8 @@ internal enum TimerKind : byte
     /// <summary>A worker that should have ended by itself is killed; a KILL that could not be sent is sent again.</summary>
     KillWorker,
 
-    /// <summary>Sockets wait for the logger to have room.</summary>
-    Attach,
+    /// <summary>Something waits for the logger, which was busy or not there.</summary>
+    ForLogger,
 
     /// <summary>Something that failed (accept, a spawn) is tried again.</summary>
     Retry,

@@ -178,6 +178,39 @@ public sealed class KillTests
         s.Stop();
     }
 
+    /// <summary>Until the next logger is there the listener and its clients say what they would have said: it waits.</summary>
+    [Fact]
+    public void Logins_and_deeds_while_there_is_no_logger_are_in_the_log()
+    {
+        using Server s = Server.Start(Local, x => x.Put("f", "x"));
+        using FtpConversation before = s.Login();
+        Assert.True(Sys.Eventually(() => s.Log.Contains("OK LOGIN")));
+        s.Settle("zygote host", "auth");
+        int host = Assert.Single(s.Role("spawner host")).Pid, old = Assert.Single(s.Role("logger")).Pid;
+        // Whoever would start the next one, and tell of this one's end, stands still.
+        Sys.Kill(host, Sys.SIGSTOP);
+        try
+        {
+            Sys.Kill(old, Sys.SIGKILL);
+            Assert.True(Sys.Eventually(() => new ProcessView(old).Read("stat").Split(") ")[^1].StartsWith('Z')));
+            Assert.Equal("x", before.FetchText("RETR f"));
+            using FtpConversation refused = s.Connect();
+            refused.Do("USER nobody", 331);
+            refused.Do("PASS x", 530);
+            using FtpConversation c = s.Login("ftp", "somebody@example.org");
+            Assert.Equal("x", c.FetchText("RETR f"));
+            c.Do("QUIT", 221);
+            Assert.DoesNotContain("OK DOWNLOAD", s.Log);
+        }
+        finally
+        {
+            Sys.Kill(host, Sys.SIGCONT);
+        }
+        Assert.True(Sys.Eventually(() => s.Log.Split('\n').Count(l => l.Contains("] OK DOWNLOAD: Client \"127.0.0.1\"")) == 2), s.Log);
+        Assert.True(Sys.Eventually(() => s.Log.Contains("[nobody] FAIL LOGIN: Client \"127.0.0.1\"") && s.Log.Contains("] OK LOGIN: Client \"127.0.0.1\", anon password \"somebody@example.org\"")), s.Log);
+        s.Stop();
+    }
+
     [Fact]
     public void A_logger_that_comes_while_the_configuration_is_faulty_has_its_logs_once_it_is_mended()
     {
