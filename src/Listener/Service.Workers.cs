@@ -30,18 +30,18 @@ internal sealed partial class Service
     private bool _zygoteReady, _logsReady;
     private int _loggersLost;
 
-    private void AdoptSpawners()
+    private Errno AdoptSpawners()
     {
-        Adopt(SpawnerWorkersTag, Role.SpawnerWorkers, _start.Workers);
-        Adopt(SpawnerHostTag, Role.SpawnerHost, _start.Host);
+        Errno e = Adopt(SpawnerWorkersTag, Role.SpawnerWorkers, _start.Workers);
+        return e == Errno.None ? Adopt(SpawnerHostTag, Role.SpawnerHost, _start.Host) : e;
     }
 
-    private void Adopt(ushort tag, Role role, int fd)
+    private Errno Adopt(ushort tag, Role role, int fd)
     {
         Worker w = new() { Tag = tag, State = new(role), Fd = fd };
         _workers[tag] = w;
         Libc.SetSocketOption(fd, Libc.SOL_SOCKET, Libc.SO_PASSRIGHTS, 0);
-        Libc.EpollAdd(_epoll, fd, Libc.EPOLLIN, OnWorker | tag);
+        return Libc.EpollAdd(_epoll, fd, Libc.EPOLLIN, OnWorker | tag);
     }
 
     private Worker SpawnerWorkers => _workers[SpawnerWorkersTag]!;

@@ -94,16 +94,21 @@ internal sealed partial class Service
             return ExitStatus.Setup;
         }
         Libc.DupAtLeast(_epoll, 3, out _spare);
-        AdoptSpawners();
+        Errno e = AdoptSpawners();
+        if (e == Errno.None && _start.Control >= 0)
+        {
+            e = Libc.EpollAdd(_epoll, _start.Control, Libc.EPOLLIN, OnControl);
+        }
+        for (int i = 0; i < _start.Listening.Count && e == Errno.None; i++)
+        {
+            e = Libc.EpollAdd(_epoll, _start.Listening[i], Libc.EPOLLIN, OnListening | (uint)i);
+        }
+        if (e != Errno.None)
+        {
+            Complain(_start.Stderr, "aotftpd: the listener can't watch its sockets: " + ErrnoText.Name(e) + "\n");
+            return ExitStatus.Setup;
+        }
         Refill();
-        if (_start.Control >= 0)
-        {
-            Libc.EpollAdd(_epoll, _start.Control, Libc.EPOLLIN, OnControl);
-        }
-        for (int i = 0; i < _start.Listening.Count; i++)
-        {
-            Libc.EpollAdd(_epoll, _start.Listening[i], Libc.EPOLLIN, OnListening | (uint)i);
-        }
         if (_start.Client >= 0)
         {
             AdoptOnlyClient();

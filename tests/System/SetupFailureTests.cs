@@ -129,15 +129,20 @@ public sealed class SetupFailureTests
     }
 
     [Theory]
-    [InlineData("epoll_create1")]
-    [InlineData("signalfd4")]
-    public void A_listener_that_can_not_be_set_up_says_why_and_leaves_nothing_behind(string call)
+    [InlineData("epoll_create1", 1, "could not be set up: epoll and signalfd")]
+    [InlineData("signalfd4", 1, "could not be set up: epoll and signalfd")]
+    [InlineData("epoll_ctl", 1, "could not be set up: epoll and signalfd")]
+    [InlineData("epoll_ctl", 2, "can't watch its sockets")]
+    [InlineData("epoll_ctl", 3, "can't watch its sockets")]
+    [InlineData("epoll_ctl", 4, "can't watch its sockets")]
+    [InlineData("epoll_ctl", 5, "can't watch its sockets")]
+    public void A_listener_that_can_not_be_set_up_says_why_and_leaves_nothing_behind(string call, int time, string said)
     {
         using Server s = Server.Prepare(Config);
         // Not the spawners: the start becomes the listener, in the same process.
-        s.Launch(["-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", $"inject={call}:error=EMFILE", s.Executable, s.ConfigFile], Sys.Program("strace"), waitForPort: false);
+        s.Launch(["-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", $"inject={call}:error=EMFILE:when={time}", s.Executable, s.ConfigFile], Sys.Program("strace"), waitForPort: false);
         Assert.NotEqual(0, s.WaitForExit());
-        Assert.True(Sys.Eventually(() => s.Output.Contains("aotftpd: the listener could not be set up: epoll and signalfd: EMFILE", StringComparison.Ordinal)), s.Output);
+        Assert.True(Sys.Eventually(() => s.Output.Contains("aotftpd: the listener " + said + ": EMFILE", StringComparison.Ordinal)), s.Output);
         s.AssertGone();
     }
 
