@@ -251,7 +251,8 @@ public sealed class FrameTests(ITestOutputHelper output)
             Assert.True(Sys.Eventually(() => s.Role(title).Count == 1), title);
             Check(s, title + (steps == "" ? " before READY" : ""), [v], () =>
             {
-                Puppet p = Puppet.Trapped(s, role, () => Sys.Kill(s.Role(title)[0].Pid, Sys.SIGKILL));
+                // Not a child that has just been forked and still bears the title of its zygote.
+                Puppet p = Puppet.Trapped(s, role, () => Sys.Kill(s.Role(title).First(x => x.Parent.Role.StartsWith("spawner", StringComparison.Ordinal)).Pid, Sys.SIGKILL));
                 p.Do(steps == "" ? "w 0" : steps);
                 return p;
             }, 5 * GoneMilliseconds);

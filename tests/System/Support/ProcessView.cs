@@ -36,6 +36,9 @@ internal sealed class ProcessView(int pid)
         }
     }
 
+    /// <summary>The process that the kernel names as its parent.</summary>
+    internal ProcessView Parent => new(int.Parse(Read("status").Split('\n').First(l => l.StartsWith("PPid:", StringComparison.Ordinal))[5..]));
+
     internal string RootLink => Link(Path + "/root");
 
     internal string Environment => Read("environ").Replace('\0', '\n');

@@ -76,7 +76,7 @@ internal sealed class Puppet : IDisposable
             provoke();
             while (true)
             {
-                Assert.True(trap.Poll(1_000_000 * Sys.PatienceSeconds, SelectMode.SelectRead), "no " + role + " came: " + s.Output);
+                Assert.True(trap.Poll(1_000_000 * Sys.PatienceSeconds, SelectMode.SelectRead), "no " + role + " came: " + s.Output + s.Log + string.Join("; ", s.Processes().ConvertAll(x => x.Pid + " " + x.Title)));
                 Puppet p = new(trap.Accept(), role.Replace('-', ' '));
                 if (p.Line() == "hello " + role && p.Lives())
                 {
