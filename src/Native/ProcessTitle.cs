@@ -10,6 +10,9 @@ internal static unsafe class ProcessTitle
     private static byte* s_start;
     private static int s_length;
 
+    /// <summary>While true the title stays as it is: what a zygote rehearses, it is not.</summary>
+    internal static bool Held { get; set; }
+
     /// <summary>
     /// Finds the argument area by fields 48 and 49 of <c>/proc/self/stat</c>, by way of <paramref name="proc"/> where that is a descriptor of
     /// procfs; without either, titles stay as they are.
@@ -52,7 +55,7 @@ internal static unsafe class ProcessTitle
     /// <summary>Sets the title to <c>aotftpd: </c> and <paramref name="text"/>, cut to the room there is.</summary>
     internal static void Set(ReadOnlySpan<byte> text)
     {
-        if (s_start == null)
+        if (s_start == null || Held)
         {
             return;
         }

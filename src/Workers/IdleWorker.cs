@@ -27,7 +27,9 @@ internal static class IdleWorker
     {
         s_mode = mode;
         s_emptyRoot = mode.EmptyRootNul(workersSide: true);
+        ProcessTitle.Held = true;
         Rehearse();
+        ProcessTitle.Held = false;
         s_frame = GC.AllocateArray<byte>(FrameTable.BytesMax, pinned: true);
         s_prelogin = new(RoleTable.Of(Role.Prelogin).Filter);
         s_session = new(RoleTable.Of(Role.Session).Filter);
@@ -81,7 +83,6 @@ internal static class IdleWorker
             Libc.Close(peer);
         }
         Libc.umask(0b000_111_111);
-        ProcessTitle.Set("zygote workers"u8);
     }
 
     /// <summary>Entry of the forked child; the result is the exit status.</summary>

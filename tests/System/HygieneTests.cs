@@ -195,6 +195,7 @@ public sealed class HygieneTests
         {
             clients.Add(s.Login());
         }
+        s.Settle(2, "session");
         List<string> layouts = [.. s.Role("session").Select(p => Layout(s, p))];
         Assert.Equal(9, layouts.Count);
         Assert.All(layouts.CountBy(l => l), g => Assert.InRange(g.Value, 1, most));
